@@ -93,7 +93,7 @@ func ValidDenialID(s string) bool {
 }
 
 // Error returns the code and the public sentence.
-func (d *Denial) Error() string { return string(d.Code) + ": " + d.detail() }
+func (d *Denial) Error() string { return string(d.Code) + ": " + d.PublicDetail() }
 
 func (d *Denial) info() CodeInfo {
 	info, ok := d.Code.Info()
@@ -104,7 +104,8 @@ func (d *Denial) info() CodeInfo {
 	return info
 }
 
-func (d *Denial) detail() string {
+// PublicDetail returns the sentence that the public is told.
+func (d *Denial) PublicDetail() string {
 	if d.Detail != "" {
 		return d.Detail
 	}
@@ -149,7 +150,7 @@ func (d *Denial) Challenge(wire Wire) (Challenge, bool) {
 	}
 	c := Challenge{Scheme: "Bearer", Params: []Param{{"realm", realm}}}
 	if info.Error != "" {
-		c.Params = append(c.Params, Param{"error", info.Error}, Param{"error_description", asciiText(d.detail())})
+		c.Params = append(c.Params, Param{"error", info.Error}, Param{"error_description", asciiText(d.PublicDetail())})
 	}
 	if d.Scope != "" {
 		c.Params = append(c.Params, Param{"scope", d.Scope})
@@ -197,8 +198,8 @@ func (d *Denial) Write(w http.ResponseWriter, wire Wire) {
 	}
 	body, err := json.Marshal(problem{
 		Type: wire.Issuer + "/errors/" + string(d.Code), Title: info.Title(), Status: info.Status,
-		Detail: d.detail(), Code: d.Code, Instance: d.ID,
-		Error: info.Title(), Message: d.detail(), Member: d.Member, Scope: d.Scope,
+		Detail: d.PublicDetail(), Code: d.Code, Instance: d.ID,
+		Error: info.Title(), Message: d.PublicDetail(), Member: d.Member, Scope: d.Scope,
 	})
 	if err != nil { // strings and an int always marshal
 		panic(err)

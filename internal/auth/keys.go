@@ -1,0 +1,236 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/doorward/doorward/internal/event"
+	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/signing"
+	"github.com/doorward/doorward/internal/ulid"
+	"github.com/doorward/doorward/verify"
+)
+
+// boxPurpose is what the master key is used for here.
+const boxPurpose = "keys"
+
+// Keyring is the server's own keys, opened. It is read without a lock.
+type Keyring struct {
+	store    Store
+	box      *secret.Box
+	policies []signing.Policy
+	now      func() time.Time
+	ring     atomic.Pointer[ring]
+}
+
+// ring is what the keys come to at one moment. It is never changed; when a key
+// becomes active, another takes its place.
+type ring struct {
+	records []signing.Record
+	opened  map[string]signing.Key
+
+	signer  *signing.Signer
+	refresh session.Keys
+	public  verify.KeySet
+	until   time.Time // when another key becomes active; zero for never
+}
+
+func newKeyring(cfg Config) *Keyring {
+	return &Keyring{
+		store: cfg.Store, now: cfg.Now,
+		box:      secret.NewBox(cfg.Master, boxPurpose),
+		policies: []signing.Policy{cfg.Access, cfg.Refresh},
+	}
+}
+
+// Public returns the keys to publish and to verify with.
+func (k *Keyring) Public() verify.KeySet { return k.ring.Load().public }
+
+// Records returns all keys as they are stored, oldest first.
+func (k *Keyring) Records() []signing.Record { return k.ring.Load().records }
+
+func (k *Keyring) sign(c signing.Claims, now time.Time) (string, error) {
+	return k.at(now).signer.Sign(c)
+}
+
+func (k *Keyring) refresh(now time.Time) session.Keys { return k.at(now).refresh }
+
+// at returns what the keys come to at now.
+func (k *Keyring) at(now time.Time) *ring {
+	r := k.ring.Load()
+	if r.until.IsZero() || now.Before(r.until) {
+		return r
+	}
+	next, err := newRing(r.records, r.opened, now)
+	if err != nil {
+		return r // all of its keys were fine before; the older signer still is
+	}
+	k.ring.CompareAndSwap(r, next)
+	return next
+}
+
+// Load opens the keys and makes those that are missing.
+func (k *Keyring) Load(ctx context.Context) error {
+	if err := k.tend(ctx); err != nil {
+		return err
+	}
+	if k.ring.Load() != nil {
+		return nil
+	}
+	return k.reload(ctx)
+}
+
+// reload reads the keys anew.
+func (k *Keyring) reload(ctx context.Context) error {
+	records, err := k.stored(ctx)
+	if err != nil {
+		return err
+	}
+	opened := make(map[string]signing.Key, len(records))
+	for _, record := range records {
+		if opened[record.ID], err = signing.Open(record, k.box); err != nil {
+			return err
+		}
+	}
+	r, err := newRing(records, opened, k.now())
+	if err == nil {
+		k.ring.Store(r)
+	}
+	return err
+}
+
+func (k *Keyring) stored(ctx context.Context) (records []signing.Record, err error) {
+	err = k.store.View(ctx, func(tx Tx) (err error) {
+		records, err = tx.Keys()
+		return err
+	})
+	return records, err
+}
+
+// tend makes and removes keys as their policies have it.
+func (k *Keyring) tend(ctx context.Context) error {
+	records, err := k.stored(ctx)
+	if err != nil {
+		return err
+	}
+	now := k.now()
+	changed := false
+	for _, policy := range k.policies {
+		plan := policy.Plan(records, now)
+		if !plan.Make && len(plan.Remove) == 0 {
+			continue
+		}
+		changed = true
+		if err := k.carryOut(ctx, policy, plan, byServer, now); err != nil {
+			return err
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return k.reload(ctx)
+}
+
+// carryOut writes what a plan says.
+func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan signing.Plan, by string, now time.Time) error {
+	var made signing.Record
+	if plan.Make {
+		var err error
+		if made, _, err = signing.Make(policy.Use, policy.Algorithm, k.box, now, plan.ActiveAt); err != nil {
+			return err
+		}
+	}
+	return k.store.Update(ctx, func(tx Tx) error {
+		if plan.Make {
+			if err := tx.InsertKey(made); err != nil {
+				return err
+			}
+			text := fmt.Sprintf("%s %s, signs from %s", policy.Use, made.ID, made.ActiveAt.UTC().Format(time.RFC3339))
+			if err := tx.InsertEvent(newEvent(event.KeyAdded, now, ulid.ID{}, ulid.ID{}, by, "", text)); err != nil {
+				return err
+			}
+		}
+		for _, id := range plan.Remove {
+			// Another node may have removed it first.
+			if err := tx.DeleteKey(id); errors.Is(err, ErrNotFound) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			if err := tx.InsertEvent(newEvent(event.KeyRemoved, now, ulid.ID{}, ulid.ID{}, by, "", string(policy.Use)+" "+id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Rotate makes a new key of a use on an operator's word. It signs after the
+// policy's lead, in which verifiers learn it; with atOnce it signs now and all
+// others are removed, as is right when one has leaked: what they signed is
+// refused from then on.
+func (k *Keyring) Rotate(ctx context.Context, use signing.Use, atOnce bool) error {
+	for _, policy := range k.policies {
+		if policy.Use != use {
+			continue
+		}
+		now := k.now()
+		plan := signing.Plan{Make: true, ActiveAt: now.Add(policy.Lead)}
+		if atOnce {
+			plan.ActiveAt = now
+			for _, record := range k.Records() {
+				if record.Use == use {
+					plan.Remove = append(plan.Remove, record.ID)
+				}
+			}
+		}
+		if err := k.carryOut(ctx, policy, plan, ByOperator, now); err != nil {
+			return err
+		}
+		return k.reload(ctx)
+	}
+	return fmt.Errorf("auth: there are no keys for %q", use)
+}
+
+func newRing(records []signing.Record, opened map[string]signing.Key, now time.Time) (*ring, error) {
+	r := &ring{records: records, opened: opened}
+	var public []verify.Key
+	for i, record := range signing.InForce(records, signing.UseAccess, now) {
+		key := opened[record.ID]
+		pub, err := key.Public()
+		if err != nil {
+			return nil, err
+		}
+		public = append(public, pub)
+		if i > 0 {
+			continue
+		}
+		if r.signer, err = signing.NewSigner(key); err != nil {
+			return nil, err
+		}
+	}
+	for _, record := range signing.InForce(records, signing.UseRefresh, now) {
+		key, err := opened[record.ID].Secret()
+		if err != nil {
+			return nil, err
+		}
+		r.refresh = append(r.refresh, session.Key(key))
+	}
+	if r.signer == nil || len(r.refresh) == 0 {
+		return nil, errors.New("auth: the store holds no keys")
+	}
+	var err error
+	if r.public, err = verify.NewKeySet(public...); err != nil {
+		return nil, err
+	}
+	for _, record := range records {
+		if record.ActiveAt.After(now) && (r.until.IsZero() || record.ActiveAt.Before(r.until)) {
+			r.until = record.ActiveAt
+		}
+	}
+	return r, nil
+}

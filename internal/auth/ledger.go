@@ -1,0 +1,91 @@
+package auth
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/why"
+)
+
+// Bounds of the ledger. A flood of refusals is counted, not stored: beyond the
+// burst, so many denials a second are kept in full.
+const (
+	ledgerBurst   = 500
+	ledgerPerSec  = 50
+	ledgerWaiting = 2000 // records that wait for the store, at most
+	ledgerFlush   = 100 * time.Millisecond
+)
+
+// Ledger remembers denials, so that `doorward why` can tell their story. To
+// record one takes no longer than a lock and never waits for the store.
+type Ledger struct {
+	store Store
+	node  string
+	now   func() time.Time
+
+	mu      sync.Mutex
+	tokens  float64 // of a token bucket
+	filled  time.Time
+	waiting []why.Record
+	floods  map[floodKey]int64
+}
+
+type floodKey struct {
+	minute int64
+	code   doorward.Code
+}
+
+func newLedger(cfg Config) *Ledger {
+	return &Ledger{store: cfg.Store, node: cfg.Node, now: cfg.Now, tokens: ledgerBurst, floods: make(map[floodKey]int64)}
+}
+
+// Record keeps a denial, or counts it where there are too many.
+func (l *Ledger) Record(r why.Record) {
+	r.Node = l.node
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if elapsed := r.At.Sub(l.filled).Seconds(); elapsed > 0 {
+		l.tokens = min(ledgerBurst, l.tokens+elapsed*ledgerPerSec)
+		l.filled = r.At
+	}
+	if l.tokens < 1 || len(l.waiting) >= ledgerWaiting {
+		l.floods[floodKey{r.At.Unix() / 60, r.Code}]++
+		return
+	}
+	l.tokens--
+	l.waiting = append(l.waiting, r)
+}
+
+// flush hands what waits to the store. What the store does not take waits on,
+// within the bounds.
+func (l *Ledger) flush(ctx context.Context) error {
+	l.mu.Lock()
+	records, counts := l.waiting, l.floods
+	l.waiting, l.floods = nil, make(map[floodKey]int64)
+	l.mu.Unlock()
+	if len(records) == 0 && len(counts) == 0 {
+		return nil
+	}
+	floods := make([]why.Flood, 0, len(counts))
+	for key, n := range counts {
+		floods = append(floods, why.Flood{Minute: time.Unix(key.minute*60, 0), Code: key.code, Count: n})
+	}
+	err := l.store.Update(ctx, func(tx Tx) error { return tx.InsertDenials(records, floods) })
+	if err == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, n := range counts {
+		l.floods[key] += n
+	}
+	room := max(0, ledgerWaiting-len(l.waiting))
+	kept := min(room, len(records))
+	l.waiting = append(records[:kept:kept], l.waiting...)
+	for _, lost := range records[kept:] {
+		l.floods[floodKey{lost.At.Unix() / 60, lost.Code}]++
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+package auth
+
+import (
+	"time"
+
+	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/throttle"
+)
+
+// Cause is why a story refused. The edge has the one table from causes to
+// public codes.
+type Cause uint8
+
+// The causes.
+const (
+	_ Cause = iota
+	NoRefreshToken
+	RefreshTokenForged
+	SessionUnknown
+	SessionOver
+	SessionIdledOut
+	SessionAgedOut
+	RefreshTokenSuperseded
+	AccountInactive
+	AccountSuspended
+	CredentialsWrong
+	TooManyFailures
+	HashingBusy
+	InputBad
+	NothingThere
+	SignupOff
+)
+
+// Refusal is a story's "no". As an error it holds nothing but its private
+// sentence, which names no secret; any other error of a story means that the
+// machinery failed and that the answer is not known.
+type Refusal struct {
+	Cause   Cause
+	Private doorward.Reason
+
+	Member string // for InputBad: the member, and what is wrong with it
+	Detail string
+
+	RetryAfter time.Duration   // for TooManyFailures and HashingBusy
+	Limit      *throttle.Limit // for TooManyFailures
+}
+
+func (r *Refusal) Error() string { return r.Private.Text }
+
+func refuse(cause Cause, private doorward.Reason) *Refusal {
+	return &Refusal{Cause: cause, Private: private}
+}
+
+func badInput(member, detail string) *Refusal {
+	return &Refusal{Cause: InputBad, Member: member, Detail: detail}
+}

@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// revokedMargin is how long beyond the life of an access token a session that
+// ended is remembered: the leeway of verifiers, and clocks of nodes that
+// disagree by minutes.
+const revokedMargin = 15 * time.Minute
+
+// Revoked is the set of sessions that ended so lately that access tokens of
+// theirs may still be about. It is in memory, it is fed by the log of
+// revocations, and it forgets what no token can name any more.
+type Revoked struct {
+	keep  time.Duration
+	size  atomic.Int64 // so that the usual case, an empty set, takes no lock
+	mu    sync.RWMutex
+	until map[string]time.Time
+}
+
+func newRevoked(accessLife time.Duration) *Revoked {
+	return &Revoked{keep: accessLife + revokedMargin, until: make(map[string]time.Time)}
+}
+
+// Add remembers that a session ended at the given time.
+func (r *Revoked) Add(session string, at time.Time) {
+	r.mu.Lock()
+	r.until[session] = at.Add(r.keep)
+	r.size.Store(int64(len(r.until)))
+	r.mu.Unlock()
+}
+
+// Revoked reports whether a session ended. It allocates nothing.
+func (r *Revoked) Revoked(session string) bool {
+	if r.size.Load() == 0 {
+		return false
+	}
+	r.mu.RLock()
+	_, ended := r.until[session]
+	r.mu.RUnlock()
+	return ended
+}
+
+// Len returns how many sessions are remembered.
+func (r *Revoked) Len() int { return int(r.size.Load()) }
+
+func (r *Revoked) forget(now time.Time) {
+	r.mu.Lock()
+	for id, until := range r.until {
+		if now.After(until) {
+			delete(r.until, id)
+		}
+	}
+	r.size.Store(int64(len(r.until)))
+	r.mu.Unlock()
+}
+
+// revocationsPage is how many entries of the log are read at a time.
+const revocationsPage = 1000
+
+// loadRevocations reads all that may still matter and returns the sequence
+// number to follow from.
+func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
+	since := a.now().Add(-a.revoked.keep)
+	for {
+		var page []Revocation
+		err := a.store.View(ctx, func(tx Tx) (err error) {
+			page, err = tx.Revocations(after, since, revocationsPage)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return after, err
+		}
+		a.apply(page)
+		after = page[len(page)-1].Seq
+	}
+}
+
+// apply takes in what the log of revocations says and reports whether the keys
+// have changed.
+func (a *Auth) apply(entries []Revocation) (keys bool) {
+	for _, entry := range entries {
+		switch entry.Kind {
+		case RevokedSession:
+			a.revoked.Add(entry.Subject, entry.At)
+		case ChangedKeys:
+			keys = true
+		}
+	}
+	return keys
+}

@@ -1,0 +1,109 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	choreEvery  = time.Minute
+	purgeStep   = 500 // rows of a kind in one transaction: no writer waits long for a purge
+	followRetry = time.Second
+)
+
+// run is what goes on beside the requests: the log of revocations is followed,
+// denials are written, keys are made in time, and what is over is purged.
+func (a *Auth) run(ctx context.Context, after int64) {
+	defer close(a.done)
+	var wg sync.WaitGroup
+	wg.Go(func() { a.follow(ctx, after) })
+	wg.Go(func() {
+		every(ctx, ledgerFlush, func() {
+			if err := a.ledger.flush(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("denials wait to be written", "error", err)
+			}
+		})
+	})
+	wg.Go(func() { every(ctx, choreEvery, func() { a.chores(ctx) }) })
+	wg.Wait()
+	// The last denials are written after the last request was answered.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := a.ledger.flush(last); err != nil {
+		a.log.Error("the last denials were not written", "error", err)
+	}
+}
+
+func every(ctx context.Context, d time.Duration, fn func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			fn()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// follow keeps the sets in memory in step with the log. While the store cannot
+// be read, what is known stays in force.
+func (a *Auth) follow(ctx context.Context, after int64) {
+	for ctx.Err() == nil {
+		err := a.store.Follow(ctx, after, func(entries []Revocation) {
+			if len(entries) == 0 {
+				return
+			}
+			after = entries[len(entries)-1].Seq
+			if a.apply(entries) {
+				if err := a.keys.reload(ctx); err != nil {
+					a.log.Error("the changed keys cannot be read yet", "error", err)
+				}
+			}
+		})
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		a.log.Error("the log of revocations cannot be followed", "error", err)
+		select {
+		case <-time.After(followRetry):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (a *Auth) chores(ctx context.Context) {
+	now := a.now()
+	a.revoked.forget(now)
+	err := errors.Join(a.keys.tend(ctx), a.purge(ctx, now))
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("housekeeping failed and will be tried again", "error", err)
+	}
+}
+
+func (a *Auth) purge(ctx context.Context, now time.Time) error {
+	keep := a.cfg.Retention
+	old := Retention{
+		Now:         now,
+		Sessions:    now.Add(-keep.Sessions),
+		IdleSince:   now.Add(-a.cfg.Life.Idle - keep.Sessions),
+		BegunBefore: now.Add(-a.cfg.Life.Absolute - keep.Sessions),
+		Revocations: now.Add(-2 * a.revoked.keep),
+		Events:      now.Add(-keep.Events),
+		Denials:     now.Add(-keep.Denials),
+		MaxDenials:  keep.MaxDenials,
+	}
+	for {
+		var gone int
+		err := a.store.Update(ctx, func(tx Tx) (err error) {
+			gone, err = tx.Purge(old, purgeStep)
+			return err
+		})
+		if err != nil || gone < purgeStep {
+			return err
+		}
+	}
+}

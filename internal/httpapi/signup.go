@@ -1,0 +1,35 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// signup is POST /auth/signup {email, password, name?}.
+func (a *API) signup(w http.ResponseWriter, r *http.Request) error {
+	b, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	email, err := b.required("email")
+	if err != nil {
+		return err
+	}
+	password, err := b.secret("password")
+	if err != nil {
+		return err
+	}
+	name, err := b.optional("name")
+	if err != nil {
+		return err
+	}
+	u, err := a.auth.Signup(r.Context(), auth.SignupRequest{Email: email, Name: name, Password: password, Caller: a.caller(r)})
+	if err != nil {
+		return err
+	}
+	answerJSON(w, http.StatusCreated, struct {
+		User profile `json:"user"`
+	}{profile{u.ID.String(), u.Email, u.Name}})
+	return nil
+}

@@ -1,0 +1,115 @@
+// Package user holds the rules about people's accounts: their states, and how
+// an address is written and compared.
+package user
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/doorward/doorward/internal/ulid"
+)
+
+// State is what an account may do.
+type State string
+
+// The states.
+const (
+	Active    State = "active"
+	Suspended State = "suspended" // by an operator
+	Inactive  State = "inactive"  // deactivated by the user, or never confirmed
+)
+
+// User is a person's account. Times are to the millisecond.
+type User struct {
+	ID       ulid.ID
+	Email    string // as the person writes it
+	EmailKey string // as it is compared; see [ParseEmail]
+	Name     string
+	State    State
+	Password string // an encoded hash; empty for none
+
+	CreatedAt  time.Time
+	PasswordAt time.Time // when the password was last set
+	StateAt    time.Time // when the state was last changed
+	StateBy    string    // "user" or "operator"
+}
+
+// Limits of what an account holds, in bytes.
+const (
+	MaxEmail = 254 // RFC 5321 §4.5.3.1.3, less the angle brackets
+	maxLocal = 64  // RFC 5321 §4.5.3.1.1
+	MaxName  = 200
+)
+
+// InvalidError says why a member cannot be taken, in words for the person who
+// typed it.
+type InvalidError struct {
+	Member string
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return e.Member + ": " + e.Reason }
+
+// ParseEmail returns an address as it is kept and the key it is compared by.
+// Both are NFC; the key is in lower case throughout. RFC 5321 §2.4 lets a mail
+// host tell Anna@ from anna@, but no host does, and people do not: two accounts
+// that differ in case would be a trap.
+//
+// It checks the form that an address must have to be told from other text. Only
+// a message sent there can prove more.
+func ParseEmail(s string) (email, key string, err error) {
+	invalid := func(reason string) (string, string, error) {
+		return "", "", &InvalidError{"email", reason}
+	}
+	if len(s) > MaxEmail {
+		return invalid(fmt.Sprintf("an address has at most %d bytes", MaxEmail))
+	}
+	if !utf8.ValidString(s) {
+		return invalid("not valid UTF-8")
+	}
+	email = norm.NFC.String(strings.TrimSpace(s))
+	at := strings.LastIndexByte(email, '@')
+	if at < 0 {
+		return invalid("an address needs an @")
+	}
+	local, domain := email[:at], email[at+1:]
+	switch {
+	case len(email) > MaxEmail:
+		return invalid(fmt.Sprintf("an address has at most %d bytes", MaxEmail))
+	case local == "" || len(local) > maxLocal || strings.Contains(local, "@"):
+		return invalid("the part before the @ is not valid")
+	case strings.ContainsFunc(email, unprintable):
+		return invalid("an address has no spaces and no control characters")
+	case domain == "" || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, ".."):
+		return invalid("the part behind the @ is not a domain")
+	case strings.ContainsAny(domain, `<>()[]\,;:"`) || strings.ContainsAny(local, `<>()[]\,;:"`):
+		return invalid(`an address has none of <>()[]\,;:"`)
+	}
+	// Lower case can undo NFC (U+0130), so it is restored.
+	return email, norm.NFC.String(strings.ToLower(email)), nil
+}
+
+// ParseName returns a display name as it is kept: NFC, without space around it
+// and without control characters. It may be empty.
+func ParseName(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", &InvalidError{"name", "not valid UTF-8"}
+	}
+	name := norm.NFC.String(strings.TrimSpace(s))
+	if len(name) > MaxName {
+		return "", &InvalidError{"name", fmt.Sprintf("a name has at most %d bytes", MaxName)}
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && unprintable(r) }) {
+		return "", &InvalidError{"name", "a name has no control characters"}
+	}
+	return name, nil
+}
+
+// unprintable also catches what would let two addresses look alike: spaces of
+// every width, and invisible format characters.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }
