@@ -1,0 +1,59 @@
+# `make` is what CI runs. `make help` lists the targets.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := check
+
+GOLANGCI := v2.15.0
+FUZZTIME ?= 30s
+
+# Packages whose goroutines share state; the race detector is slow for the rest.
+RACE := ./guard ./internal/auth ./internal/hashpool ./internal/httpapi ./server ./sqlite ./cmd/doorward
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: check
+check: tidy lint test race ## everything that CI runs (the default)
+
+.PHONY: tidy
+tidy: ## formatting, vet, generated files and go.mod are as they should be
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go mod tidy -diff
+
+.PHONY: lint
+lint: .bin/golangci-lint-$(GOLANGCI) ## golangci-lint, built from source on the first run
+	$< run
+
+.bin/golangci-lint-$(GOLANGCI):
+	GOBIN="$(CURDIR)/.bin" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	mv .bin/golangci-lint $@
+
+.PHONY: test
+test: ## all tests
+	go test ./...
+
+.PHONY: race
+race: ## the tests of what runs concurrently, under the race detector
+	go test -race -short $(RACE)
+
+.PHONY: short
+short: ## the tests that take no time, in under 10 s once built
+	go test -short ./...
+
+.PHONY: bench
+bench: ## the table of docs/performance.md, measured here and now
+	go run ./bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+.PHONY: build
+build: ## the binary, static, in ./doorward
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o doorward ./cmd/doorward
