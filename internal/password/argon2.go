@@ -5,35 +5,22 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/crypto/argon2"
-)
-
-type argon2Kind uint8
-
-const (
-	argon2i argon2Kind = iota + 1
-	argon2id
+	"github.com/doorward/doorward/internal/argon2"
 )
 
 type argon2Hash struct {
-	kind      argon2Kind
+	variant   argon2.Variant
 	params    Params
 	salt, sum []byte
 }
 
 func (h *argon2Hash) matches(password []byte) bool {
-	var got []byte
-	size := len(h.sum)
-	if p := h.params; h.kind == argon2id {
-		got = p.sum(password, h.salt, size)
-	} else {
-		got = argon2.Key(password, h.salt, uint32(p.Time), uint32(p.Memory), uint8(p.Parallelism), uint32(size)) //nolint:gosec // bounded by affordable
-	}
+	got := h.params.sum(h.variant, password, h.salt, len(h.sum))
 	return subtle.ConstantTimeCompare(got, h.sum) == 1
 }
 
 // argon2Parser reads what follows "$argon2id$": "v=19$m=…,t=…,p=…$salt$hash".
-func argon2Parser(kind argon2Kind) func(string) (scheme, error) {
+func argon2Parser(v argon2.Variant) func(string) (scheme, error) {
 	return func(rest string) (scheme, error) {
 		parts, ok := fields(rest, 4)
 		if !ok {
@@ -46,7 +33,7 @@ func argon2Parser(kind argon2Kind) func(string) (scheme, error) {
 		if !ok {
 			return nil, errors.New("argon2: the parameters are not m, t and p")
 		}
-		h := &argon2Hash{kind: kind, params: Params{Memory: n["m"], Time: n["t"], Parallelism: n["p"]}}
+		h := &argon2Hash{variant: v, params: Params{Memory: n["m"], Time: n["t"], Parallelism: n["p"]}}
 		if err := h.params.affordable(); err != nil {
 			return nil, err
 		}

@@ -8,15 +8,16 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/doorward/doorward/internal/argon2"
 )
 
 // Params is what one Argon2id hash costs (RFC 9106 §3.1).
 type Params struct {
 	Memory      int // in KiB, m
 	Time        int // passes over the memory, t
-	Parallelism int // lanes, p
+	Parallelism int // lanes, p; computed one after another, so they save no time
 }
 
 // DefaultParams is the least that OWASP's password storage guidance takes: 19
@@ -80,13 +81,14 @@ func Hash(password string, p Params, salt []byte) string {
 	if len(salt) != SaltSize {
 		panic("password: a salt of another length than SaltSize")
 	}
-	sum := p.sum([]byte(norm.NFC.String(password)), salt, hashSize)
+	sum := p.sum(argon2.ID, []byte(norm.NFC.String(password)), salt, hashSize)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Time, p.Parallelism,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum))
 }
 
-func (p Params) sum(password, salt []byte, size int) []byte {
-	return argon2.IDKey(password, salt, uint32(p.Time), uint32(p.Memory), uint8(p.Parallelism), uint32(size)) //nolint:gosec // bounded by Validate and affordable
+func (p Params) sum(v argon2.Variant, password, salt []byte, size int) []byte {
+	cost := argon2.Cost{Memory: uint32(p.Memory), Time: uint32(p.Time), Lanes: uint32(p.Parallelism)}
+	return argon2.Sum(v, password, salt, cost, size)
 }
 
 // Encoded is one password hash, ready to be checked. The zero Encoded is none:
@@ -127,7 +129,7 @@ func Parse(encoded string) (Encoded, error) {
 		return Encoded{}, fmt.Errorf("password hash: %w", err)
 	}
 	e := Encoded{matches: s.matches}
-	if h, ok := s.(*argon2Hash); ok && h.kind == argon2id && len(h.salt) == SaltSize && len(h.sum) == hashSize {
+	if h, ok := s.(*argon2Hash); ok && h.variant == argon2.ID && len(h.salt) == SaltSize && len(h.sum) == hashSize {
 		e.params = h.params
 	}
 	return e, nil
@@ -150,10 +152,10 @@ var formats = []struct {
 	prefix string
 	parse  func(rest string) (scheme, error)
 }{
-	{"$argon2id$", argon2Parser(argon2id)},
-	{"$argon2i$", argon2Parser(argon2i)},
-	{"argon2$argon2id$", argon2Parser(argon2id)},
-	{"argon2$argon2i$", argon2Parser(argon2i)},
+	{"$argon2id$", argon2Parser(argon2.ID)},
+	{"$argon2i$", argon2Parser(argon2.I)},
+	{"argon2$argon2id$", argon2Parser(argon2.ID)},
+	{"argon2$argon2i$", argon2Parser(argon2.I)},
 	{"$argon2d$", func(string) (scheme, error) {
 		return nil, errors.New("argon2d: not meant for passwords, and not known here")
 	}},
@@ -198,7 +200,7 @@ func (e Encoded) Stale(want Params) bool { return e.params != want }
 // as that of a hash made with p. It stands in where there is no user or no
 // password, so that the time of an answer does not tell.
 func Dummy(p Params) Encoded {
-	h := &argon2Hash{kind: argon2id, params: p, salt: make([]byte, SaltSize), sum: make([]byte, hashSize)}
+	h := &argon2Hash{variant: argon2.ID, params: p, salt: make([]byte, SaltSize), sum: make([]byte, hashSize)}
 	return Encoded{params: p, matches: func(password []byte) bool {
 		h.matches(password)
 		return false
