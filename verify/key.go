@@ -2,6 +2,7 @@ package verify
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -37,10 +38,18 @@ type Key struct {
 // NewKey returns a key of its own copy of pub. It refuses an ES256 key that is
 // not a point of P-256, an RS256 key of less than MinRSABits or more than
 // MaxRSABits or with a public exponent that is even, below 65537 or above
-// 2³¹-1, and an EdDSA key that is not 32 bytes long.
+// 2³¹-1, and an EdDSA key that is not 32 bytes long or is of low order.
 func NewKey(id string, alg Algorithm, pub crypto.PublicKey) (Key, error) {
+	k, err := newKey(id, alg, pub)
+	if err != nil {
+		return Key{}, fmt.Errorf("verify: key %s: %w", quote(id), err)
+	}
+	return k, nil
+}
+
+func newKey(id string, alg Algorithm, pub crypto.PublicKey) (Key, error) {
 	if id == "" || len(id) > MaxKeyID || !utf8.ValidString(id) {
-		return Key{}, fmt.Errorf("verify: the id of a key must be 1 to %d bytes of UTF-8", MaxKeyID)
+		return Key{}, fmt.Errorf("the id of a key must be 1 to %d bytes of UTF-8", MaxKeyID)
 	}
 	var err error
 	switch alg {
@@ -54,7 +63,7 @@ func NewKey(id string, alg Algorithm, pub crypto.PublicKey) (Key, error) {
 		err = fmt.Errorf("algorithm %s is not supported", quote(string(alg)))
 	}
 	if err != nil {
-		return Key{}, fmt.Errorf("verify: key %s: %w", quote(id), err)
+		return Key{}, err
 	}
 	return Key{ID: id, Algorithm: alg, Public: pub}, nil
 }
@@ -110,7 +119,41 @@ func checkedEd25519(pub crypto.PublicKey) (crypto.PublicKey, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("an Ed25519 key of %d bytes; it must have %d", len(key), ed25519.PublicKeySize)
 	}
+	if lowOrder(key) {
+		return nil, errors.New("an Ed25519 key of low order: anybody can sign for it")
+	}
 	return slices.Clone(key), nil
+}
+
+// lowOrder reports whether key is one of the points whose order divides 8. RFC
+// 8032 lets them pass; one signature then fits many messages. The all-zero key
+// of a value that was never set is among them.
+func lowOrder(key ed25519.PublicKey) bool {
+	// RFC 8032 §5.1.3: y in little endian, with the sign of x in the top bit.
+	y := slices.Clone(key)
+	slices.Reverse(y)
+	y[0] &= 0x7F
+	// RFC 7748 §4.1: u = (1+y)/(1-y) is the same point on curve25519, where
+	// X25519 turns all of low order into zero, which crypto/ecdh refuses.
+	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
+	over := new(big.Int).SetBytes(y)
+	under := new(big.Int).Sub(big.NewInt(1), over)
+	over.Add(over, big.NewInt(1))
+	if under.ModInverse(under, p) == nil {
+		return true // y = 1, the neutral element
+	}
+	u := over.Mul(over, under).Mod(over, p).FillBytes(make([]byte, ed25519.PublicKeySize))
+	slices.Reverse(u)
+	point, err := ecdh.X25519().NewPublicKey(u)
+	if err != nil {
+		return true
+	}
+	anyScalar, err := ecdh.X25519().NewPrivateKey(make([]byte, ed25519.PublicKeySize))
+	if err != nil {
+		return true
+	}
+	_, err = anyScalar.ECDH(point)
+	return err != nil
 }
 
 // equal reports whether both are the same key for the same algorithm; the ids

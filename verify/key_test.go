@@ -9,20 +9,24 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/doorward/doorward/verify"
 )
 
+// point returns a key that nothing has checked.
+func point(x, y *big.Int) *ecdsa.PublicKey {
+	return &ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y} //nolint:staticcheck // what is deprecated is to be refused
+}
+
 func TestNewKeyRefuses(t *testing.T) {
 	ec := es256.private.Public().(*ecdsa.PublicKey)
 	n := rs256.private.Public().(*rsa.PublicKey).N
 	ed := eddsa.private.Public().(ed25519.PublicKey)
-	offCurve := *ec
-	offCurve.Y = new(big.Int).Add(ec.Y, big.NewInt(1))
-	negative := *ec
-	negative.Y = new(big.Int).Neg(ec.Y)
+	coordinates := must(ec.Bytes())[1:]
+	x, y := new(big.Int).SetBytes(coordinates[:32]), new(big.Int).SetBytes(coordinates[32:])
 	p384 := must(ecdsa.ParseRawPrivateKey(elliptic.P384(), append(make([]byte, 47), 1))).Public()
 	odd := func(bits uint) *big.Int {
 		return new(big.Int).SetBit(new(big.Int).SetBit(new(big.Int), int(bits)-1, 1), 0, 1)
@@ -44,10 +48,10 @@ func TestNewKeyRefuses(t *testing.T) {
 		{"ES256 by a private key", "k", verify.ES256, es256.private},
 		{"ES256 by a value", "k", verify.ES256, *ec},
 		{"ES256 by a nil key", "k", verify.ES256, (*ecdsa.PublicKey)(nil)},
-		{"ES256 without a point", "k", verify.ES256, &ecdsa.PublicKey{Curve: elliptic.P256()}},
-		{"ES256 at infinity", "k", verify.ES256, &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}},
-		{"ES256 off the curve", "k", verify.ES256, &offCurve},
-		{"ES256 with a negative coordinate", "k", verify.ES256, &negative},
+		{"ES256 without a point", "k", verify.ES256, point(nil, nil)},
+		{"ES256 at infinity", "k", verify.ES256, point(new(big.Int), new(big.Int))},
+		{"ES256 off the curve", "k", verify.ES256, point(x, new(big.Int).Add(y, big.NewInt(1)))},
+		{"ES256 with a negative coordinate", "k", verify.ES256, point(x, new(big.Int).Neg(y))},
 		{"ES256 on P-384", "k", verify.ES256, p384},
 		{"RS256 by an EC key", "k", verify.RS256, ec},
 		{"RS256 by a nil key", "k", verify.RS256, (*rsa.PublicKey)(nil)},
@@ -80,6 +84,46 @@ func TestNewKeyRefuses(t *testing.T) {
 	}
 }
 
+// TestLowOrderKeys forges a signature for each Ed25519 key of low order, and
+// sees the key refused.
+func TestLowOrderKeys(t *testing.T) {
+	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
+	number := func(s string) *big.Int { n, _ := new(big.Int).SetString(s, 10); return n }
+	ys := []*big.Int{
+		big.NewInt(0), big.NewInt(1), new(big.Int).Sub(p, big.NewInt(1)), // orders 4, 1 and 2
+		p, new(big.Int).Add(p, big.NewInt(1)), // the first two, not reduced
+	}
+	// Order 8: y = (u-1)/(u+1) of the points of order 8 of curve25519.
+	for _, u := range []*big.Int{
+		number("325606250916557431795983626356110631294008115727848805560023387167927233504"),
+		number("39382357235489614581723060781553021112529911719440698176882885853963445705823"),
+	} {
+		under := new(big.Int).ModInverse(new(big.Int).Add(u, big.NewInt(1)), p)
+		y := new(big.Int).Mul(new(big.Int).Sub(u, big.NewInt(1)), under)
+		ys = append(ys, y.Mod(y, p))
+	}
+	for _, y := range ys {
+		for _, sign := range []byte{0, 0x80} {
+			key := y.FillBytes(make([]byte, ed25519.PublicKeySize))
+			slices.Reverse(key)
+			key[31] |= sign
+			forged := make([]byte, ed25519.SignatureSize)
+			forged[0] = 1 // R is the neutral element, S is zero
+			works := false
+			for i := range 200 {
+				works = works || ed25519.Verify(key, []byte{byte(i)}, forged)
+			}
+			// A zero x has no other sign, which the verifier may refuse.
+			if !works && sign == 0 {
+				t.Errorf("%x: not a weak key after all", key)
+			}
+			if _, err := verify.NewKey("k", verify.EdDSA, ed25519.PublicKey(key)); err == nil {
+				t.Errorf("%x: taken", key)
+			}
+		}
+	}
+}
+
 // TestKeyIsACopy: who made the key from a value cannot change it afterwards.
 func TestKeyIsACopy(t *testing.T) {
 	for _, s := range signers {
@@ -90,7 +134,7 @@ func TestKeyIsACopy(t *testing.T) {
 		case *ecdsa.PublicKey:
 			other := *pub
 			k = must(verify.NewKey("k", verify.ES256, &other))
-			other.X, other.Y = nil, nil
+			other = *stranger.private.Public().(*ecdsa.PublicKey)
 		case *rsa.PublicKey:
 			other := rsa.PublicKey{N: new(big.Int).Set(pub.N), E: pub.E}
 			k = must(verify.NewKey("k", verify.RS256, &other))

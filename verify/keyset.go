@@ -182,7 +182,7 @@ func parseJWK(item strictjson.Value, allowed []Algorithm) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return NewKey(kid.Text, alg, pub)
+	return newKey(kid.Text, alg, pub)
 }
 
 // checkUse obeys RFC 7517 §4.2 and §4.3.
