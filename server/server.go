@@ -95,9 +95,9 @@ type Config struct {
 
 // HashCost is the price of an Argon2id hash (RFC 9106).
 type HashCost struct {
-	MemoryKiB uint32
-	Passes    uint32
-	Lanes     uint8
+	MemoryKiB int
+	Passes    int
+	Lanes     int
 }
 
 const (
@@ -152,8 +152,8 @@ func (s *Server) start(ctx context.Context) error {
 	s.guard, err = guard.New(guard.Config{
 		Issuer: s.cfg.Issuer, Audience: s.cfg.Audience,
 		Algorithms:  verify.Algorithms(),
-		Keys:        s.auth.Keys(),
-		Revocations: s.auth.Revoked(),
+		Keys:        ownKeys{s.auth.Keys()},
+		Revocations: ownEndings{s.auth.Revoked()},
 		Now:         s.cfg.Now,
 	})
 	if err != nil {
@@ -188,6 +188,21 @@ func Operate(cfg Config) (*auth.Auth, func(), error) {
 	return stories, pool.Close, nil
 }
 
+// ownKeys and ownEndings hand the server's own keys and endings to its guard.
+type ownKeys struct{ ring *auth.Keyring }
+
+func (k ownKeys) Keys(context.Context, string) (*verify.KeySet, error) { return k.ring.Public(), nil }
+
+type ownEndings struct{ revoked *auth.Revoked }
+
+func (e ownEndings) Revoked(session string) (*guard.Ending, error) {
+	at, ended := e.revoked.Ended(session)
+	if !ended {
+		return nil, nil
+	}
+	return &guard.Ending{At: at}, nil
+}
+
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
@@ -214,7 +229,7 @@ func (c Config) stories(pool *hashpool.Pool) (*auth.Auth, error) {
 			return nil, fmt.Errorf("the master key: %w", err)
 		}
 	}
-	access := signing.AccessPolicy(c.Algorithm, c.AccessLife)
+	access := signing.AccessPolicy(string(c.Algorithm), c.AccessLife)
 	if c.KeyAge > 0 {
 		access.Age = c.KeyAge
 	}
@@ -260,6 +275,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Algorithm == "" {
 		c.Algorithm = verify.ES256
+	}
+	if c.PasswordLength != 0 && c.PasswordLength < password.LeastMinLength {
+		return c, fmt.Errorf("server: a new password has at least %d characters; it cannot be lowered to %d", password.LeastMinLength, c.PasswordLength)
 	}
 	if err := c.Hash.params().Validate(); err != nil {
 		return c, fmt.Errorf("server: %w", err)

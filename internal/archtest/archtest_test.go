@@ -40,7 +40,8 @@ var rooms = []room{
 
 	{"internal/event", 3, nil},
 	{"internal/user", 3, nil},
-	{"internal/password", 3, nil},
+	{"internal/argon2", 3, nil},
+	{"internal/password", 3, []string{"internal/argon2"}},
 	{"internal/throttle", 3, nil},
 	{"internal/signing", 3, nil},
 	{"internal/session", 3, []string{"internal/user"}},

@@ -35,7 +35,7 @@ type ring struct {
 
 	signer  *signing.Signer
 	refresh session.Keys
-	public  verify.KeySet
+	public  *verify.KeySet
 	until   time.Time // when another key becomes active; zero for never
 }
 
@@ -47,8 +47,9 @@ func newKeyring(cfg Config) *Keyring {
 	}
 }
 
-// Public returns the keys to publish and to verify with.
-func (k *Keyring) Public() verify.KeySet { return k.ring.Load().public }
+// Public returns the keys to publish and to verify with: the same set until
+// they change.
+func (k *Keyring) Public() *verify.KeySet { return k.ring.Load().public }
 
 // Records returns all keys as they are stored, oldest first.
 func (k *Keyring) Records() []signing.Record { return k.ring.Load().records }
@@ -223,10 +224,11 @@ func newRing(records []signing.Record, opened map[string]signing.Key, now time.T
 	if r.signer == nil || len(r.refresh) == 0 {
 		return nil, errors.New("auth: the store holds no keys")
 	}
-	var err error
-	if r.public, err = verify.NewKeySet(public...); err != nil {
+	set, err := verify.NewKeySet(public...)
+	if err != nil {
 		return nil, err
 	}
+	r.public = &set
 	for _, record := range records {
 		if record.ActiveAt.After(now) && (r.until.IsZero() || record.ActiveAt.Before(r.until)) {
 			r.until = record.ActiveAt

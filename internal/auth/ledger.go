@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -18,17 +19,19 @@ const (
 	ledgerFlush   = 100 * time.Millisecond
 )
 
-// Ledger remembers denials, so that `doorward why` can tell their story. To
-// record one takes no longer than a lock and never waits for the store.
+// Ledger remembers denials, so that `doorward why` can tell their story, and
+// logs them. To record one takes no longer than a lock and waits neither for the
+// store nor for whoever reads the log.
 type Ledger struct {
 	store Store
 	node  string
-	now   func() time.Time
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	tokens  float64 // of a token bucket
 	filled  time.Time
 	waiting []why.Record
+	logged  int // how many of those, from the first, the log has
 	floods  map[floodKey]int64
 }
 
@@ -38,7 +41,7 @@ type floodKey struct {
 }
 
 func newLedger(cfg Config) *Ledger {
-	return &Ledger{store: cfg.Store, node: cfg.Node, now: cfg.Now, tokens: ledgerBurst, floods: make(map[floodKey]int64)}
+	return &Ledger{store: cfg.Store, node: cfg.Node, log: cfg.Log, tokens: ledgerBurst, floods: make(map[floodKey]int64)}
 }
 
 // Record keeps a denial, or counts it where there are too many.
@@ -58,15 +61,19 @@ func (l *Ledger) Record(r why.Record) {
 	l.waiting = append(l.waiting, r)
 }
 
-// flush hands what waits to the store. What the store does not take waits on,
-// within the bounds.
+// flush logs what waits and hands it to the store. What the store does not
+// take waits on, within the bounds.
 func (l *Ledger) flush(ctx context.Context) error {
 	l.mu.Lock()
 	records, counts := l.waiting, l.floods
-	l.waiting, l.floods = nil, make(map[floodKey]int64)
+	logged := l.logged
+	l.waiting, l.floods, l.logged = nil, make(map[floodKey]int64), 0
 	l.mu.Unlock()
 	if len(records) == 0 && len(counts) == 0 {
 		return nil
+	}
+	for _, r := range records[logged:] {
+		l.write(ctx, r)
 	}
 	floods := make([]why.Flood, 0, len(counts))
 	for key, n := range counts {
@@ -83,9 +90,32 @@ func (l *Ledger) flush(ctx context.Context) error {
 	}
 	room := max(0, ledgerWaiting-len(l.waiting))
 	kept := min(room, len(records))
-	l.waiting = append(records[:kept:kept], l.waiting...)
+	l.waiting, l.logged = append(records[:kept:kept], l.waiting...), kept
 	for _, lost := range records[kept:] {
 		l.floods[floodKey{lost.At.Unix() / 60, lost.Code}]++
 	}
 	return err
+}
+
+// write logs one denial as one line.
+func (l *Ledger) write(ctx context.Context, r why.Record) {
+	level := slog.LevelInfo
+	if r.Code == doorward.Unavailable {
+		level = slog.LevelError
+	}
+	p := r.Private
+	attrs := []slog.Attr{
+		slog.String("denial", r.ID), slog.String("code", string(r.Code)),
+		slog.String("method", r.Method), slog.String("path", r.Path), slog.String("network", r.Network),
+		slog.String("check", p.Check), slog.String("why", p.Text),
+	}
+	for _, a := range []slog.Attr{
+		slog.String("next", p.Next), slog.String("user", p.User), slog.String("session", p.Session),
+		slog.String("jti", p.Token.ID), slog.String("kid", p.Token.Key), slog.String("sha256", p.Token.Fingerprint),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	l.log.LogAttrs(ctx, level, "refused", attrs...)
 }

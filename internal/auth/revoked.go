@@ -19,30 +19,31 @@ type Revoked struct {
 	keep  time.Duration
 	size  atomic.Int64 // so that the usual case, an empty set, takes no lock
 	mu    sync.RWMutex
-	until map[string]time.Time
+	ended map[string]time.Time // when each of them ended
 }
 
 func newRevoked(accessLife time.Duration) *Revoked {
-	return &Revoked{keep: accessLife + revokedMargin, until: make(map[string]time.Time)}
+	return &Revoked{keep: accessLife + revokedMargin, ended: make(map[string]time.Time)}
 }
 
 // Add remembers that a session ended at the given time.
 func (r *Revoked) Add(session string, at time.Time) {
 	r.mu.Lock()
-	r.until[session] = at.Add(r.keep)
-	r.size.Store(int64(len(r.until)))
+	r.ended[session] = at
+	r.size.Store(int64(len(r.ended)))
 	r.mu.Unlock()
 }
 
-// Revoked reports whether a session ended. It allocates nothing.
-func (r *Revoked) Revoked(session string) bool {
+// Ended returns when a session ended, and false if it did not. It allocates
+// nothing.
+func (r *Revoked) Ended(session string) (time.Time, bool) {
 	if r.size.Load() == 0 {
-		return false
+		return time.Time{}, false
 	}
 	r.mu.RLock()
-	_, ended := r.until[session]
+	at, ended := r.ended[session]
 	r.mu.RUnlock()
-	return ended
+	return at, ended
 }
 
 // Len returns how many sessions are remembered.
@@ -50,12 +51,12 @@ func (r *Revoked) Len() int { return int(r.size.Load()) }
 
 func (r *Revoked) forget(now time.Time) {
 	r.mu.Lock()
-	for id, until := range r.until {
-		if now.After(until) {
-			delete(r.until, id)
+	for id, at := range r.ended {
+		if now.After(at.Add(r.keep)) {
+			delete(r.ended, id)
 		}
 	}
-	r.size.Store(int64(len(r.until)))
+	r.size.Store(int64(len(r.ended)))
 	r.mu.Unlock()
 }
 
