@@ -151,6 +151,7 @@ func buildAccepted(b *vectorBuilder) {
 		b.add(vector{Name: "good " + string(s.key.Algorithm), Token: s.good(), Claims: goodClaims(s.key.ID)})
 	}
 	h := es256.header()
+	b.accept("typ in capitals", es256.token(h.with("typ", `"AT+JWT"`).String(), claims().String()), nil)
 	b.accept("typ with application/ and in capitals", es256.token(h.with("typ", `"Application/AT+JWT"`).String(), claims().String()), nil)
 	b.accept("unknown header members are ignored", es256.token(h.with("cty", `"x"`).with("x5t", `"abc"`).with("deep", `{"crit":[1]}`).String(), claims().String()), nil)
 	b.accept("white space in the JSON", es256.token(" {\"alg\" :\t\"ES256\",\r\n\"typ\":\"at+jwt\",\"kid\":\"es-1\"} ", " "+claims().String()+"\n"), nil)
@@ -341,10 +342,12 @@ func buildPayloads(b *vectorBuilder) {
 		b.claim(name+" a string", name, claims().with(name, `"1767226440"`).String())
 		b.claim(name+" in milliseconds", name, claims().with(name, "1767226440000").String())
 		b.claim(name+" negative", name, claims().with(name, "-1").String())
+		b.claim(name+" negative by a fraction", name, claims().with(name, "-0.5").String())
 		b.claim(name+" without end", name, claims().with(name, "1e400").String())
 		b.claim(name+" after the year 9999", name, claims().with(name, "1e300").String())
 	}
 	b.claim("exp at iat", "exp", claims().with("exp", "1767225540").String())
+	b.claim("exp before iat", "exp", claims().with("iat", "1767225550").with("exp", "1767225549").String())
 	b.claim("exp before nbf", "exp", claims().with("iat", "1767220000").with("exp", "1767225539").String())
 }
 
