@@ -13,6 +13,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -228,6 +229,8 @@ func (p *parser) object(depth int) (Value, error) {
 		p.i++
 		return v, nil
 	}
+	v.Members = make([]Member, 0, usualMembers)
+	var names names
 	for {
 		p.space()
 		if p.peek() != '"' {
@@ -238,13 +241,11 @@ func (p *parser) object(depth int) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		for i := range v.Members {
-			switch other := v.Members[i].Name; {
-			case other == name:
-				return Value{}, &Error{Offset: at, Member: name, Reason: "occurs twice"}
-			case strings.EqualFold(other, name):
-				return Value{}, &Error{Offset: at, Member: name, Reason: "occurs twice, in another case"}
-			}
+		switch other, taken := names.add(name, v.Members); {
+		case taken && other == name:
+			return Value{}, &Error{Offset: at, Member: name, Reason: "occurs twice"}
+		case taken:
+			return Value{}, &Error{Offset: at, Member: name, Reason: "occurs twice, in another case"}
 		}
 		if len(v.Members) == MaxMembers {
 			return Value{}, p.fail("too many members")
@@ -271,6 +272,51 @@ func (p *parser) object(depth int) (Value, error) {
 			return Value{}, p.fail("an object needs a comma or its end here")
 		}
 	}
+}
+
+// usualMembers is how many members most objects stay under. A few names are
+// compared one by one; more, which only a stranger sends, go into a set, so that
+// the time stays in proportion to the size.
+const usualMembers = 8
+
+// names are those of one object. They are compared as encoding/json would
+// match them: by Unicode's simple case folding.
+type names struct{ folded map[string]string }
+
+// add adds a name to those of members, and returns the one that is as good as
+// equal to it, if there is one.
+func (n *names) add(name string, members []Member) (other string, taken bool) {
+	if len(members) < usualMembers {
+		for i := range members {
+			if strings.EqualFold(members[i].Name, name) {
+				return members[i].Name, true
+			}
+		}
+		return "", false
+	}
+	if n.folded == nil {
+		n.folded = make(map[string]string, 2*usualMembers)
+		for i := range members {
+			n.folded[fold(members[i].Name)] = members[i].Name
+		}
+	}
+	key := fold(name)
+	if other, taken = n.folded[key]; !taken {
+		n.folded[key] = name
+	}
+	return other, taken
+}
+
+// fold gives all names that strings.EqualFold takes for equal the same form:
+// of each letter the least of those that differ from it in case only.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
 }
 
 func (p *parser) number() (Value, error) {

@@ -2,6 +2,8 @@ package strictjson
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -63,6 +65,28 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if _, err := ParseObject([]byte(`[]`)); err != ErrNotObject {
 		t.Errorf("an array for an object: %v", err)
+	}
+}
+
+// TestManyMembers: the set that many names go into finds what comparing them
+// one by one finds.
+func TestManyMembers(t *testing.T) {
+	object := func(last string) []byte {
+		var b strings.Builder
+		b.WriteString(`{"\u017f":0`) // a long s, which folds to S
+		for i := range 200 {
+			fmt.Fprintf(&b, `,"Name%d":%d`, i, i)
+		}
+		return []byte(b.String() + `,"` + last + `":0}`)
+	}
+	if _, err := Parse(object("name200")); err != nil {
+		t.Error(err)
+	}
+	for _, last := range []string{"Name7", "nAME7", "Name150", "NAME150", "s", "S"} {
+		var e *Error
+		if _, err := Parse(object(last)); !errors.As(err, &e) || e.Member != last {
+			t.Errorf("%s: %v", last, err)
+		}
 	}
 }
 
