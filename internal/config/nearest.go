@@ -1,9 +1,9 @@
 package config
 
 // Nearest returns the candidate that name was most likely meant to be, or ""
-// where none is near.
+// where none is near: two slips are likely, and a few more in a long name.
 func Nearest(name string, candidates []string) string {
-	best, bestDistance := "", len(name)/2+1
+	best, bestDistance := "", 3+len(name)/8
 	for _, c := range candidates {
 		if d := distance(name, c); d < bestDistance {
 			best, bestDistance = c, d

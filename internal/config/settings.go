@@ -22,6 +22,7 @@ import (
 type Setting struct {
 	Name      string // as a flag: access-life
 	Kind      Kind
+	Value     string // what stands for a value in the help: URL
 	Default   string // as it would be written; empty where there is none
 	Otherwise string // what happens without a value, where there is no Default
 	Example   string // a value that can be taken
@@ -57,11 +58,6 @@ func (s Setting) Env() string {
 // Key returns the name of the setting in a file.
 func (s Setting) Key() string { return strings.ReplaceAll(s.Name, "-", "_") }
 
-// Placeholder returns what stands for a value in the help.
-func (s Setting) Placeholder() string {
-	return [...]string{"TEXT", "TEXT", "DURATION", "SIZE", "N", ""}[s.Kind]
-}
-
 // expects says how a value is written in a file.
 func (s Setting) expects() string {
 	quoted := strconv.Quote(s.Example)
@@ -84,7 +80,7 @@ func (s Setting) expects() string {
 // fromFile is the setting that names a file with the value of s.
 func (s Setting) fromFile() Setting {
 	return Setting{
-		Name: s.Name + "-file", Kind: Text, Example: "/run/secrets/" + s.Key(),
+		Name: s.Name + "-file", Kind: Text, Value: "FILE", Example: "/run/secrets/" + s.Key(),
 		Doc: "a file that holds the value of " + s.Flag(), set: s.set,
 	}
 }
@@ -105,44 +101,44 @@ var settings = func() (all []Setting) {
 func table() []Setting {
 	return []Setting{
 		{
-			Name: "store", Default: "sqlite:doorward.db", Example: "sqlite:/var/lib/doorward/doorward.db", Secret: true,
+			Name: "store", Value: "STORE", Default: "sqlite:doorward.db", Example: "sqlite:/var/lib/doorward/doorward.db", Secret: true,
 			Doc: "where everything is kept: sqlite:PATH", set: text(func(c *Config) *string { return &c.Store }),
 		},
 		{
-			Name: "listen", Default: ":4010", Example: "127.0.0.1:4010",
+			Name: "listen", Value: "ADDRESS", Default: ":4010", Example: "127.0.0.1:4010",
 			Doc: "the address to answer on; port 0 takes a free one", set: address(func(c *Config) *string { return &c.Listen }),
 		},
 		{
-			Name: "issuer", Otherwise: "the local address, good for trying out", Example: "https://auth.example.com",
+			Name: "issuer", Value: "URL", Otherwise: "the local address, good for trying out", Example: "https://auth.example.com",
 			Doc: "the public URL of the server, which its tokens name", set: setIssuer,
 		},
 		{
-			Name: "audience", Kind: List, Otherwise: "the issuer", Example: "https://api.example.com",
+			Name: "audience", Kind: List, Value: "URL", Otherwise: "the issuer", Example: "https://api.example.com",
 			Doc: "a service that its tokens are for", set: texts(func(c *Config) *[]string { return &c.Audience }),
 		},
 		{
-			Name: "master-key", Otherwise: "the file beside the store, PATH.key, made on the first start", Example: "(32 bytes in base64)",
+			Name: "master-key", Value: "KEY", Otherwise: "the file beside the store, PATH.key, made on the first start", Example: "(32 bytes in base64)",
 			Secret: true, FromFile: true,
 			Doc: "the key that seals the signing keys in the store; on the command line others can see it", set: setMasterKey,
 		},
 		{
-			Name: "access-life", Kind: Duration, Default: "15m", Example: "15m",
+			Name: "access-life", Kind: Duration, Value: "DURATION", Default: "15m", Example: "15m",
 			Doc: "how long an access token lives, 5s to 24h", set: duration(func(c *Config) *time.Duration { return &c.AccessLife }, 5*time.Second, 24*time.Hour),
 		},
 		{
-			Name: "idle-life", Kind: Duration, Default: "7d", Example: "7d",
+			Name: "idle-life", Kind: Duration, Value: "DURATION", Default: "7d", Example: "7d",
 			Doc: "how long a session lasts without a refresh", set: duration(func(c *Config) *time.Duration { return &c.IdleLife }, time.Second, forever),
 		},
 		{
-			Name: "absolute-life", Kind: Duration, Default: "30d", Example: "30d",
+			Name: "absolute-life", Kind: Duration, Value: "DURATION", Default: "30d", Example: "30d",
 			Doc: "how long a session lasts at all", set: duration(func(c *Config) *time.Duration { return &c.AbsoluteLife }, time.Second, forever),
 		},
 		{
-			Name: "algorithm", Default: string(verify.ES256), Example: string(verify.ES256),
+			Name: "algorithm", Value: "NAME", Default: string(verify.ES256), Example: string(verify.ES256),
 			Doc: "signs access tokens: ES256, RS256 or EdDSA", set: setAlgorithm,
 		},
 		{
-			Name: "key-age", Kind: Duration, Default: "90d", Example: "90d",
+			Name: "key-age", Kind: Duration, Value: "DURATION", Default: "90d", Example: "90d",
 			Doc: "how long a key signs before the next takes its place", set: duration(func(c *Config) *time.Duration { return &c.KeyAge }, time.Hour, forever),
 		},
 		{
@@ -150,44 +146,44 @@ func table() []Setting {
 			Doc: "whether strangers can make accounts", set: boolean(func(c *Config) *bool { return &c.Signup }),
 		},
 		{
-			Name: "password-length", Kind: Number, Default: strconv.Itoa(password.DefaultMinLength), Example: strconv.Itoa(password.DefaultMinLength),
+			Name: "password-length", Kind: Number, Value: "N", Default: strconv.Itoa(password.DefaultMinLength), Example: strconv.Itoa(password.DefaultMinLength),
 			Doc: fmt.Sprintf("the least length of a new password, at least %d", password.LeastMinLength),
 			set: number(func(c *Config) *int { return &c.PasswordLength }, password.LeastMinLength, password.MaxBytes/4),
 		},
 		{
-			Name: "hash-memory", Kind: Size, Default: "19MiB", Example: "64MiB",
+			Name: "hash-memory", Kind: Size, Value: "SIZE", Default: "19MiB", Example: "64MiB",
 			Doc: "the memory of one password hash (Argon2id)", set: setHashMemory,
 		},
 		{
-			Name: "hash-passes", Kind: Number, Default: strconv.Itoa(password.DefaultParams.Time), Example: "3",
+			Name: "hash-passes", Kind: Number, Value: "N", Default: strconv.Itoa(password.DefaultParams.Time), Example: "3",
 			Doc: "the passes of one password hash (Argon2id)", set: number(func(c *Config) *int { return &c.HashPasses }, 1, 1000),
 		},
 		{
-			Name: "hash-workers", Kind: Number, Otherwise: "one for each processor", Example: "4",
+			Name: "hash-workers", Kind: Number, Value: "N", Otherwise: "one for each processor", Example: "4",
 			Doc: "how many passwords are hashed at a time", set: number(func(c *Config) *int { return &c.HashWorkers }, 1, 1024),
 		},
 		{
-			Name: "allowed-origin", Kind: List, Otherwise: "its own only", Example: "https://app.example.com",
+			Name: "allowed-origin", Kind: List, Value: "ORIGIN", Otherwise: "its own only", Example: "https://app.example.com",
 			Doc: "an origin whose pages may call the server", set: setOrigin,
 		},
 		{
-			Name: "trusted-proxy", Kind: List, Otherwise: "none", Example: "10.0.0.0/8",
+			Name: "trusted-proxy", Kind: List, Value: "NETWORK", Otherwise: "none", Example: "10.0.0.0/8",
 			Doc: "a proxy, as address or network, whose X-Forwarded-For is believed", set: setProxy,
 		},
 		{
-			Name: "metrics-listen", Otherwise: "no metrics", Example: "127.0.0.1:4011",
+			Name: "metrics-listen", Value: "ADDRESS", Otherwise: "no metrics", Example: "127.0.0.1:4011",
 			Doc: "the address to answer /metrics on", set: address(func(c *Config) *string { return &c.MetricsListen }),
 		},
 		{
-			Name: "node", Otherwise: "the name of the host", Example: "auth-1",
+			Name: "node", Value: "NAME", Otherwise: "the name of the host", Example: "auth-1",
 			Doc: "what this server calls itself in its records", set: text(func(c *Config) *string { return &c.Node }),
 		},
 		{
-			Name: "log-format", Default: string(LogAuto), Example: string(LogJSON),
+			Name: "log-format", Value: "FORMAT", Default: string(LogAuto), Example: string(LogJSON),
 			Doc: "text, json, or auto: text on a terminal", set: setLogFormat,
 		},
 		{
-			Name: "log-level", Default: "info", Example: "warn",
+			Name: "log-level", Value: "LEVEL", Default: "info", Example: "warn",
 			Doc: "debug, info, warn or error", set: setLogLevel,
 		},
 	}
