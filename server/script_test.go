@@ -142,7 +142,7 @@ func newHouse(t *testing.T, options ...func(*server.Config)) *house {
 	t.Helper()
 	h := &house{
 		path: filepath.Join(t.TempDir(), "doorward.db"), master: secret.NewMasterKey().Reveal(),
-		vars: map[string]string{"password": testPassword},
+		vars: map[string]string{"password": testPassword, "large": strings.Repeat("x", 64<<10)},
 	}
 	h.config = func(c *server.Config) {
 		for _, option := range options {
@@ -477,12 +477,7 @@ func (h *house) lookForSecrets(t *testing.T) {
 	t.Helper()
 	h.close(t)
 	kept := h.printed.String()
-	store, err := sqlite.Open(t.Context(), h.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	err = store.View(t.Context(), func(tx auth.Tx) error {
+	h.view(t, func(tx auth.Tx) error {
 		records, err := tx.Denials(auth.DenialQuery{Limit: 1000})
 		if err != nil {
 			return err
@@ -495,12 +490,45 @@ func (h *house) lookForSecrets(t *testing.T) {
 		kept += string(text)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, s := range append(h.secrets, testPassword, h.master) {
 		if strings.Contains(kept, s) {
 			t.Errorf("a secret of %d bytes was written down", len(s))
 		}
+	}
+}
+
+// denials returns how many were kept and how many counted.
+func (h *house) denials(t *testing.T) (kept, counted int) {
+	t.Helper()
+	h.view(t, func(tx auth.Tx) error {
+		records, err := tx.Denials(auth.DenialQuery{Limit: 100_000})
+		if err != nil {
+			return err
+		}
+		kept, counted = len(records), 0
+		for minute := h.now().Add(-5 * time.Minute).Truncate(time.Minute); minute.Before(h.now()); minute = minute.Add(time.Minute) {
+			floods, err := tx.Floods(minute)
+			if err != nil {
+				return err
+			}
+			for _, f := range floods {
+				counted += int(f.Count)
+			}
+		}
+		return nil
+	})
+	return kept, counted
+}
+
+// view looks into the store of a server that has stopped.
+func (h *house) view(t *testing.T, fn func(auth.Tx) error) {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), h.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.View(t.Context(), fn); err != nil {
+		t.Fatal(err)
 	}
 }
