@@ -49,7 +49,7 @@ func (c Challenge) String() string {
 			case v == '"' || v == '\\':
 				b.WriteByte('\\')
 				b.WriteByte(v)
-			case v < ' ' && v != '\t' || v == 0x7F:
+			case isControl(v):
 				b.WriteByte(' ') // a control character would end the field
 			default:
 				b.WriteByte(v)
@@ -191,11 +191,11 @@ func (p *challengeParser) quoted() (string, error) {
 			p.i++
 			return b.String(), nil
 		case v == '\\':
-			if p.i++; p.end() {
+			if p.i++; p.end() || isControl(p.s[p.i]) {
 				return "", ErrChallenge
 			}
 			b.WriteByte(p.s[p.i])
-		case v < ' ' && v != '\t' || v == 0x7F:
+		case isControl(v):
 			return "", ErrChallenge
 		default:
 			b.WriteByte(v)
@@ -225,6 +225,10 @@ func (p *challengeParser) token68() (string, bool) {
 	p.i = start
 	return "", false
 }
+
+// isControl reports what no quoted string may hold, escaped or not (RFC 9110
+// §5.6.4).
+func isControl(b byte) bool { return b < ' ' && b != '\t' || b == 0x7F }
 
 func isAlphaNum(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'

@@ -42,7 +42,7 @@ type Denial struct {
 type Limit struct {
 	Name   string        // the policy's name
 	Quota  int           // attempts per window
-	Window time.Duration // the window's length
+	Window time.Duration // the window's length; zero means that only a reset ends it
 	Reset  time.Duration // until attempts are possible again
 }
 
@@ -153,7 +153,7 @@ func (d *Denial) Challenge(wire Wire) (Challenge, bool) {
 		c.Params = append(c.Params, Param{"error", info.Error}, Param{"error_description", asciiText(d.PublicDetail())})
 	}
 	if d.Scope != "" {
-		c.Params = append(c.Params, Param{"scope", d.Scope})
+		c.Params = append(c.Params, Param{"scope", asciiText(d.Scope)})
 	}
 	if wire.ResourceMetadata != "" {
 		c.Params = append(c.Params, Param{"resource_metadata", wire.ResourceMetadata})
@@ -161,7 +161,8 @@ func (d *Denial) Challenge(wire Wire) (Challenge, bool) {
 	return c, true
 }
 
-// asciiText keeps to the characters of error_description (RFC 6750 §3).
+// asciiText keeps to the characters of error_description and scope (RFC 6750
+// §3), which need no escaping in any quoted form.
 func asciiText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7E || r == '"' || r == '\\' {
@@ -189,8 +190,13 @@ func (d *Denial) Write(w http.ResponseWriter, wire Wire) {
 		h.Set("Retry-After", strconv.FormatInt(seconds(d.RetryAfter), 10))
 	}
 	if l := d.Limit; l != nil {
-		name := strconv.Quote(l.Name)
-		h.Set("RateLimit-Policy", name+";q="+strconv.Itoa(l.Quota)+";w="+strconv.FormatInt(seconds(l.Window), 10))
+		// A String of structured fields takes printable ASCII only (RFC 9651 §3.3.3).
+		name := `"` + asciiText(l.Name) + `"`
+		policy := name + ";q=" + strconv.Itoa(l.Quota)
+		if l.Window > 0 {
+			policy += ";w=" + strconv.FormatInt(seconds(l.Window), 10)
+		}
+		h.Set("RateLimit-Policy", policy)
 		h.Set("RateLimit", name+";r=0;t="+strconv.FormatInt(seconds(l.Reset), 10))
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" && h.Get("Access-Control-Expose-Headers") == "" {
@@ -210,4 +216,11 @@ func (d *Denial) Write(w http.ResponseWriter, wire Wire) {
 }
 
 // seconds rounds up, so that a caller who waits as told is not told again.
-func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+// Time that is over is none.
+func seconds(d time.Duration) int64 {
+	whole := int64(d / time.Second)
+	if d%time.Second > 0 {
+		whole++
+	}
+	return max(0, whole)
+}
