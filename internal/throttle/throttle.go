@@ -4,6 +4,7 @@ package throttle
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
 	"time"
 )
@@ -89,7 +90,7 @@ func (l Limit) Key(parts ...string) Key {
 	h.Write([]byte(l.Name))
 	for _, part := range parts {
 		// The length in front keeps ("a","bc") apart from ("ab","c").
-		h.Write([]byte{0, byte(len(part) >> 8), byte(len(part))})
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write([]byte(part))
 	}
 	var k Key
