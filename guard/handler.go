@@ -116,8 +116,8 @@ func (g *Guard) Deny(w http.ResponseWriter, r *http.Request, d *doorward.Denial)
 }
 
 // CORS returns a handler that answers preflights, and lets the scripts of
-// Config.AllowedOrigins read the answers of next. It checks no token. Wrap a
-// whole http.ServeMux in it, whose patterns name methods; what [Guard.Handler]
+// Config.AllowedOrigins read the answers of next. It checks no token. It is for
+// a whole http.ServeMux whose patterns name methods; what [Guard.Handler]
 // returns does the same for itself.
 func (g *Guard) CORS(next http.Handler) http.Handler { return g.cors.Handler(next) }
 
