@@ -288,3 +288,19 @@ func TestRotatedKeys(t *testing.T) {
 		t.Errorf("after a rotation at once, a refresh mends it: %d", status)
 	}
 }
+
+// TestGuardTellsTheLedger: what the server's guard refuses on a program's own
+// routes can be asked for by its id.
+func TestGuardTellsTheLedger(t *testing.T) {
+	h := newHouse(t)
+	resp, _ := h.send(t, http.MethodGet, "/api/profile", []string{"Authorization: Basic YTpi"}, "")
+	id := resp.Header.Get("Doorward-Denial")
+	h.close(t)
+	h.view(t, func(tx auth.Tx) error {
+		record, err := tx.Denial(id)
+		if err == nil && (record.Path != "/api/profile" || record.Private.Text == "") {
+			t.Errorf("record %+v", record)
+		}
+		return err
+	})
+}

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/guard"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/hashpool"
@@ -121,7 +122,7 @@ type Server struct {
 	pool    *hashpool.Pool
 	guard   *guard.Guard
 	metrics *httpapi.Metrics
-	handler http.Handler
+	api     *httpapi.API
 }
 
 // New starts a server on a store, making its first keys where there are none.
@@ -154,6 +155,7 @@ func (s *Server) start(ctx context.Context) error {
 		Algorithms:  verify.Algorithms(),
 		Keys:        ownKeys{s.auth.Keys()},
 		Revocations: ownEndings{s.auth.Revoked()},
+		OnDenial:    func(r *http.Request, d *doorward.Denial) { s.api.Remember(r, d) },
 		Now:         s.cfg.Now,
 	})
 	if err != nil {
@@ -163,7 +165,7 @@ func (s *Server) start(ctx context.Context) error {
 		"doorward_revoked_sessions":       func() float64 { return float64(s.auth.Revoked().Len()) },
 		"doorward_password_hashes_queued": func() float64 { return float64(s.pool.Stats().Queued) },
 	})
-	s.handler, err = httpapi.New(httpapi.Config{
+	s.api, err = httpapi.New(httpapi.Config{
 		Auth: s.auth, Guard: s.guard, Issuer: s.cfg.Issuer, Life: s.cfg.life(),
 		AllowedOrigins: s.cfg.AllowedOrigins, TrustedProxies: s.cfg.TrustedProxies,
 		Metrics: s.metrics, Pages: pages.Errors(), Now: s.cfg.Now, Log: s.cfg.Log,
@@ -204,7 +206,7 @@ func (e ownEndings) Revoked(session string) (*guard.Ending, error) {
 }
 
 // ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) }
 
 // Guard returns a guard for handlers in the same program. It takes keys and
 // endings from the server itself, and makes no call.

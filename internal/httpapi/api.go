@@ -47,10 +47,11 @@ type API struct {
 	wire        doorward.Wire
 	now         func() time.Time
 	log         *slog.Logger
+	handler     http.Handler
 }
 
-// New returns the handler of all routes.
-func New(cfg Config) (http.Handler, error) {
+// New returns the API.
+func New(cfg Config) (*API, error) {
 	a := &API{
 		cfg: cfg, auth: cfg.Auth, guard: cfg.Guard, metrics: cfg.Metrics,
 		crossOrigin: http.NewCrossOriginProtection(),
@@ -74,8 +75,12 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.recovered(policy.Handler(mux)), nil
+	a.handler = a.recovered(policy.Handler(mux))
+	return a, nil
 }
+
+// ServeHTTP answers all routes.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 // endpoint answers a request or returns why it does not.
 type endpoint func(http.ResponseWriter, *http.Request) error

@@ -75,14 +75,16 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 // deny is the only place where a refusal leaves the server: it is counted,
 // remembered and answered.
 func (a *API) deny(w http.ResponseWriter, r *http.Request, d *doorward.Denial) {
-	a.remember(r, d)
+	a.Remember(r, d)
 	d.Write(w, a.wire)
 }
 
 // agentLimit is how much is kept of what a client calls itself, in bytes.
 const agentLimit = 128
 
-func (a *API) remember(r *http.Request, d *doorward.Denial) {
+// Remember counts a denial and hands it to the ledger. It is for denials that
+// somebody else answers, such as the server's guard on a program's own routes.
+func (a *API) Remember(r *http.Request, d *doorward.Denial) {
 	a.metrics.denied(d.Code)
 	if d.ID == "" {
 		return // bad input: the answer said all there is
