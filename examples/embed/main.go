@@ -32,7 +32,7 @@ func run(ctx context.Context, listen, path, masterKey string) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	auth, err := server.New(ctx, server.Config{
 		Store: store, MasterKey: masterKey, Issuer: "http://" + listen, Signup: true,
 	})

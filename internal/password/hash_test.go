@@ -305,7 +305,7 @@ func TestEncodedPrintsNoHash(t *testing.T) {
 	if !leaks(fmt.Sprintf("%v", struct{ b []byte }{sum})) {
 		t.Fatal("the test sees nothing")
 	}
-	asJSON, err := json.Marshal(e)
+	asJSON, err := json.Marshal(e) //nolint:staticcheck // that nothing comes out is what is tested
 	if err != nil || leaks(string(asJSON)) || string(asJSON) != "{}" {
 		t.Errorf("marshalled %s: %v", asJSON, err)
 	}

@@ -66,7 +66,7 @@ func TestSign(t *testing.T) {
 			if _, err := verify.Token(token, set, rules, epoch.Add(time.Minute)); err != nil {
 				t.Fatalf("%s: %v", algorithm, err)
 			}
-			parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+			parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
 			if err != nil {
 				t.Fatalf("%s: %v", algorithm, err)
 			}

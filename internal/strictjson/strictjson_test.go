@@ -63,7 +63,7 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%s: %q was taken as %v", name, in, v)
 		}
 	}
-	if _, err := ParseObject([]byte(`[]`)); err != ErrNotObject {
+	if _, err := ParseObject([]byte(`[]`)); !errors.Is(err, ErrNotObject) {
 		t.Errorf("an array for an object: %v", err)
 	}
 }
