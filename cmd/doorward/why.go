@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/ulid"
+	"github.com/doorward/doorward/internal/user"
+	"github.com/doorward/doorward/internal/why"
+)
+
+// listedDenials is how many are listed unless a number is given.
+const listedDenials = 10
+
+// denialsKept is how long a server remembers denials.
+const denialsKept = 7 * 24 * time.Hour
+
+func (a *app) whyCommand() *cobra.Command {
+	var q struct {
+		last        bool
+		code, email string
+	}
+	cmd := &cobra.Command{
+		Use:   "why {DENIAL | --last [N] [--code CODE] [--user EMAIL]}",
+		Short: "Tell the whole story of a refusal, or list the latest",
+		Long: `Tell why a request was refused, by the id that its answer carries in the field
+Doorward-Denial and in the member instance: dn_ and 26 characters.
+
+With --last, --code or --user, list the latest refusals, the last one first.`,
+		Args: atMost("DENIAL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !q.last && q.code == "" && q.email == "" {
+				if len(args) == 0 {
+					return misused(cmd, "DENIAL is missing; --last lists the latest")
+				}
+				return a.whyOne(cmd, args[0])
+			}
+			limit, err := listLimit(cmd, args)
+			if err != nil {
+				return err
+			}
+			if _, ok := doorward.Code(q.code).Info(); q.code != "" && !ok {
+				return unknownCode(cmd, q.code)
+			}
+			return a.operate(cmd, func(ctx context.Context, o operator) error {
+				return a.whyList(ctx, o, auth.DenialQuery{Code: q.code, Limit: limit}, q.email)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&q.last, "last", false, fmt.Sprintf("list the latest N refusals; without N: %d", listedDenials))
+	cmd.Flags().StringVar(&q.code, "code", "", "list those with this `CODE`, such as TOKEN_EXPIRED")
+	cmd.Flags().StringVar(&q.email, "user", "", "list those of the account with this `EMAIL`")
+	return a.facts(a.settings(cmd, "store"))
+}
+
+func listLimit(cmd *cobra.Command, args []string) (int, error) {
+	if len(args) == 0 {
+		return listedDenials, nil
+	}
+	n, err := strconv.Atoi(args[0])
+	if err != nil || n < 1 {
+		return 0, misused(cmd, "how many to list is a number, not %q", args[0])
+	}
+	return n, nil
+}
+
+func unknownCode(cmd *cobra.Command, code string) error {
+	var codes []string
+	for _, info := range doorward.Codes() {
+		codes = append(codes, string(info.Code))
+	}
+	if near := config.Nearest(strings.ToUpper(code), codes); near != "" {
+		return misused(cmd, "there is no code %q; did you mean %s?", code, near)
+	}
+	return misused(cmd, "there is no code %q", code)
+}
+
+func (a *app) whyOne(cmd *cobra.Command, id string) error {
+	if !doorward.ValidDenialID(id) {
+		return misused(cmd, "%q is no id of a denial: those are dn_ and 26 characters, as in the field Doorward-Denial", id)
+	}
+	return a.operate(cmd, func(ctx context.Context, o operator) error {
+		facts, err := auth.Why(ctx, o.store, id)
+		if errors.Is(err, auth.ErrNotFound) {
+			return a.noRecord(id, o.cfg)
+		}
+		if err != nil {
+			return err
+		}
+		return a.tell(facts, func() { a.say("%s", strings.TrimSuffix(why.Story(facts, a.now()), "\n")) })
+	})
+}
+
+// noRecord says what it can mean that nothing is known of a denial: its id
+// tells when it was made.
+func (a *app) noRecord(id string, cfg config.Config) error {
+	made, err := ulid.Parse(strings.TrimPrefix(id, "dn_"))
+	if err != nil { // its form was checked
+		return err
+	}
+	f := &failure{text: fmt.Sprintf("nothing is known of %s, which was answered %s, %s", id, why.Stamp(made.Time()), why.Ago(made.Time(), a.now()))}
+	switch age := a.now().Sub(made.Time()); {
+	case age > denialsKept:
+		f.hint = "refusals are remembered for 7 days"
+	case age < -time.Minute:
+		f.hint = "that is still to come: it was made by a clock that is ahead, or made up"
+	default:
+		f.hint = "it may come from a server on another store than " + cfg.Store + " (name it with --store), from a guard\n" +
+			"  in another program, which tells its own log, or from a server that was killed before it could write it down"
+	}
+	return f
+}
+
+// listed is what is told of a denial in a list.
+type listed struct {
+	why.Record
+	Email string `json:"email,omitempty"` // of the account it concerns
+}
+
+func (a *app) whyList(ctx context.Context, o operator, q auth.DenialQuery, email string) error {
+	if email != "" {
+		u, err := o.account(ctx, email)
+		if err != nil {
+			return err
+		}
+		q.User = u.ID.String()
+	}
+	var list []listed
+	err := o.store.View(ctx, func(tx auth.Tx) error {
+		records, err := tx.Denials(q)
+		if err != nil {
+			return err
+		}
+		list = make([]listed, 0, len(records))
+		for _, r := range records {
+			u, err := subject(tx, r)
+			if err != nil {
+				return err
+			}
+			list = append(list, listed{r, u.Email})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.tell(list, func() { a.listDenials(list) })
+}
+
+// subject returns the account that a denial concerns; the zero User where it
+// concerns none, or one that is a mere word in a forged token.
+func subject(tx auth.Tx, r why.Record) (user.User, error) {
+	id, err := ulid.Parse(r.Private.User)
+	if err != nil {
+		return user.User{}, nil
+	}
+	u, err := tx.User(id)
+	if errors.Is(err, auth.ErrNotFound) {
+		return user.User{}, nil
+	}
+	return u, err
+}
+
+func (a *app) listDenials(list []listed) {
+	if len(list) == 0 {
+		a.say("nothing like that was refused in the last 7 days")
+		return
+	}
+	rows := [][]string{{"DENIAL", "WHEN", "CODE", "REQUEST", "ACCOUNT", "CHECK"}}
+	for _, d := range list {
+		rows = append(rows, []string{
+			d.ID, why.Ago(d.At, a.now()), string(d.Code),
+			why.Printable(d.Method + " " + d.Path), d.Email, why.Printable(d.Private.Check),
+		})
+	}
+	a.table(rows)
+}
