@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/doorward/doorward/internal/password"
@@ -169,7 +170,9 @@ func split(s Setting, texts []string) []string {
 
 // Kubernetes gives every container such names for each service, and the
 // service may well be called doorward.
-var serviceLink = regexp.MustCompile(`^DOORWARD_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+var serviceLink = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^DOORWARD_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+})
 
 // environment reads what has our prefix. An empty value counts as none, which
 // is how a compose file leaves a name out.
@@ -192,7 +195,7 @@ func (l *loader) environment(environ []string) (values layer, path, where string
 			path, where = text, FileEnv
 		case known:
 			values[s.Name] = value{name, split(s, []string{text})}
-		case !serviceLink.MatchString(name):
+		case !serviceLink().MatchString(name):
 			l.fault(name, "%s", unknown(name, names, envPrefix))
 		}
 	}
