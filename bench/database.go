@@ -88,8 +88,12 @@ func (db *database) makeKeys(ctx context.Context, store auth.Store) error {
 	if err := stories.Keys().Load(ctx); err != nil {
 		return err
 	}
+	records, err := stories.Keys().Stored(ctx)
+	if err != nil {
+		return err
+	}
 	box := secret.NewBox(db.master, boxPurpose)
-	for _, record := range stories.Keys().Records() {
+	for _, record := range records {
 		key, err := signing.Open(record, box)
 		if err == nil {
 			err = db.keys.add(key)

@@ -7,12 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
-	"github.com/doorward/doorward/internal/event"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/signing"
-	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/internal/why"
 )
 
@@ -40,7 +37,7 @@ func (a *app) keyListCommand() *cobra.Command {
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.operate(cmd, func(ctx context.Context, o operator) error {
-				records, err := storedKeys(ctx, o.store)
+				records, err := o.Keys().Stored(ctx)
 				if err != nil {
 					return err
 				}
@@ -49,14 +46,6 @@ func (a *app) keyListCommand() *cobra.Command {
 			})
 		},
 	}, "store"))
-}
-
-func storedKeys(ctx context.Context, store auth.Store) (records []signing.Record, err error) {
-	err = store.View(ctx, func(tx auth.Tx) (err error) {
-		records, err = tx.Keys()
-		return err
-	})
-	return records, err
 }
 
 func describeKeys(records []signing.Record, now time.Time) []serverKey {
@@ -120,7 +109,11 @@ clients renew their tokens; with --use refresh, everybody signs in anew.`,
 				if err := o.Keys().Rotate(ctx, signing.Use(use), now); err != nil {
 					return err
 				}
-				keys := describeKeys(o.Keys().Records(), a.now())
+				records, err := o.Keys().Stored(ctx)
+				if err != nil {
+					return err
+				}
+				keys := describeKeys(records, a.now())
 				return a.tell(keys, func() { a.listKeys(keys) })
 			})
 		},
@@ -161,7 +154,7 @@ is good then: everybody signs in anew. Accounts and passwords stay.`,
 				return misused(cmd, "this signs everybody out; say --yes to do it")
 			}
 			return a.operate(cmd, func(ctx context.Context, o operator) error {
-				gone, err := forgetAllKeys(ctx, o.store, a.now())
+				gone, err := o.Keys().Forget(ctx)
 				if err != nil {
 					return err
 				}
@@ -172,26 +165,4 @@ is good then: everybody signs in anew. Accounts and passwords stay.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
 	return a.settings(cmd, "store")
-}
-
-func forgetAllKeys(ctx context.Context, store auth.Store, now time.Time) (gone int, err error) {
-	err = store.Update(ctx, func(tx auth.Tx) error {
-		gone = 0
-		records, err := tx.Keys()
-		if err != nil {
-			return err
-		}
-		for _, record := range records {
-			if err := tx.DeleteKey(record.ID); err != nil {
-				return err
-			}
-			gone++
-			removed := event.Event{ID: ulid.New(now), Kind: event.KeyRemoved, By: auth.ByOperator, Detail: string(record.Use) + " " + record.ID + ": the master key is lost"}
-			if err := tx.InsertEvent(removed); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return gone, err
 }

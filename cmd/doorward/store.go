@@ -104,8 +104,8 @@ func (a *app) operateNew(cmd *cobra.Command, fn func(context.Context, operator) 
 	return a.operateOn(cmd.Context(), cfg, noKey, fn)
 }
 
-// noKey is for stories that open no key and make none: it fits nothing.
-func noKey(config.Config) (secret.MasterKey, error) { return secret.NewMasterKey(), nil }
+// noKey is for stories that open no key and make none.
+func noKey(config.Config) (secret.MasterKey, error) { return secret.MasterKey{}, nil }
 
 func (a *app) operateOn(ctx context.Context, cfg config.Config, key func(config.Config) (secret.MasterKey, error), fn func(context.Context, operator) error) (err error) {
 	store, err := openStore(ctx, cfg)

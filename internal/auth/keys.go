@@ -21,7 +21,7 @@ const boxPurpose = "keys"
 // Keyring is the server's own keys, opened. It is read without a lock.
 type Keyring struct {
 	store    Store
-	box      *secret.Box
+	box      *secret.Box // nil without a master key
 	policies []signing.Policy
 	now      func() time.Time
 	ring     atomic.Pointer[ring]
@@ -40,19 +40,27 @@ type ring struct {
 }
 
 func newKeyring(cfg Config) *Keyring {
-	return &Keyring{
-		store: cfg.Store, now: cfg.Now,
-		box:      secret.NewBox(cfg.Master, boxPurpose),
-		policies: []signing.Policy{cfg.Access, cfg.Refresh},
+	k := &Keyring{store: cfg.Store, now: cfg.Now, policies: []signing.Policy{cfg.Access, cfg.Refresh}}
+	if !cfg.Master.IsZero() {
+		k.box = secret.NewBox(cfg.Master, boxPurpose)
 	}
+	return k
 }
+
+var errNoMasterKey = errors.New("auth: the keys cannot be opened or made without the master key")
 
 // Public returns the keys to publish and to verify with: the same set until
 // they change.
 func (k *Keyring) Public() *verify.KeySet { return k.ring.Load().public }
 
-// Records returns all keys as they are stored, oldest first.
-func (k *Keyring) Records() []signing.Record { return k.ring.Load().records }
+// Stored returns all keys as they are stored, oldest first. It opens none.
+func (k *Keyring) Stored(ctx context.Context) (records []signing.Record, err error) {
+	err = k.store.View(ctx, func(tx Tx) (err error) {
+		records, err = tx.Keys()
+		return err
+	})
+	return records, err
+}
 
 func (k *Keyring) sign(c signing.Claims, now time.Time) (string, error) {
 	return k.at(now).signer.Sign(c)
@@ -76,6 +84,9 @@ func (k *Keyring) at(now time.Time) *ring {
 
 // Load opens the keys and makes those that are missing.
 func (k *Keyring) Load(ctx context.Context) error {
+	if k.box == nil {
+		return errNoMasterKey
+	}
 	if err := k.tend(ctx); err != nil {
 		return err
 	}
@@ -87,7 +98,7 @@ func (k *Keyring) Load(ctx context.Context) error {
 
 // reload reads the keys anew.
 func (k *Keyring) reload(ctx context.Context) error {
-	records, err := k.stored(ctx)
+	records, err := k.Stored(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,17 +115,9 @@ func (k *Keyring) reload(ctx context.Context) error {
 	return err
 }
 
-func (k *Keyring) stored(ctx context.Context) (records []signing.Record, err error) {
-	err = k.store.View(ctx, func(tx Tx) (err error) {
-		records, err = tx.Keys()
-		return err
-	})
-	return records, err
-}
-
 // tend makes and removes keys as their policies have it.
 func (k *Keyring) tend(ctx context.Context) error {
-	records, err := k.stored(ctx)
+	records, err := k.Stored(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (k *Keyring) tend(ctx context.Context) error {
 	return k.reload(ctx)
 }
 
-// carryOut writes what a plan says.
+// carryOut writes what a plan says, and opens nothing.
 func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan signing.Plan, by string, now time.Time) error {
 	var made signing.Record
 	if plan.Make {
@@ -175,6 +178,9 @@ func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan sign
 // others are removed, as is right when one has leaked: what they signed is
 // refused from then on.
 func (k *Keyring) Rotate(ctx context.Context, use signing.Use, atOnce bool) error {
+	if k.box == nil {
+		return errNoMasterKey
+	}
 	for _, policy := range k.policies {
 		if policy.Use != use {
 			continue
@@ -183,10 +189,9 @@ func (k *Keyring) Rotate(ctx context.Context, use signing.Use, atOnce bool) erro
 		plan := signing.Plan{Make: true, ActiveAt: now.Add(policy.Lead)}
 		if atOnce {
 			plan.ActiveAt = now
-			for _, record := range k.Records() {
-				if record.Use == use {
-					plan.Remove = append(plan.Remove, record.ID)
-				}
+			var err error
+			if plan.Remove, err = k.ids(ctx, use); err != nil {
+				return err
 			}
 		}
 		if err := k.carryOut(ctx, policy, plan, ByOperator, now); err != nil {
@@ -195,6 +200,35 @@ func (k *Keyring) Rotate(ctx context.Context, use signing.Use, atOnce bool) erro
 		return k.reload(ctx)
 	}
 	return fmt.Errorf("auth: there are no keys for %q", use)
+}
+
+// Forget removes all keys on an operator's word, because the master key is
+// lost: without it they are of no use. It returns how many there were. No token
+// that was ever issued is good then.
+func (k *Keyring) Forget(ctx context.Context) (int, error) {
+	gone := 0
+	for _, policy := range k.policies {
+		ids, err := k.ids(ctx, policy.Use)
+		if err == nil && len(ids) > 0 {
+			err = k.carryOut(ctx, policy, signing.Plan{Remove: ids}, ByOperator, k.now())
+		}
+		if err != nil {
+			return gone, err
+		}
+		gone += len(ids)
+	}
+	return gone, nil
+}
+
+// ids returns the ids of the stored keys of a use.
+func (k *Keyring) ids(ctx context.Context, use signing.Use) (ids []string, err error) {
+	records, err := k.Stored(ctx)
+	for _, record := range records {
+		if record.Use == use {
+			ids = append(ids, record.ID)
+		}
+	}
+	return ids, err
 }
 
 func newRing(records []signing.Record, opened map[string]signing.Key, now time.Time) (*ring, error) {
