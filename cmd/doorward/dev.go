@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +72,8 @@ func (a *app) dev(ctx context.Context, cfg config.Config, fresh bool) error {
 		a.complain("others on this network can sign in too: everybody knows the password", "take an address of this machine alone, such as --listen "+devListen)
 	}
 	return a.serve(ctx, cfg, role{
-		open: func(ctx context.Context, cfg config.Config) (*sqlite.Store, error) { return a.openDev(ctx, cfg, fresh) },
+		local: true,
+		open:  func(ctx context.Context, cfg config.Config) (*sqlite.Store, error) { return a.openDev(ctx, cfg, fresh) },
 		handler: func(srv *server.Server, local string) http.Handler {
 			a.welcome(cfg, local)
 			return devHandler(srv, local)
@@ -160,6 +162,14 @@ func (a *app) seed(ctx context.Context, cfg config.Config, store *sqlite.Store) 
 	return err
 }
 
+// selfName is how this command is run again: under `go run` it is on no path.
+func selfName() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/doorward"
+	}
+	return "doorward"
+}
+
 // welcome says where to look, as whom to sign in, and what to paste.
 func (a *app) welcome(cfg config.Config, local string) {
 	a.say(`Open      %[1]s/
@@ -171,8 +181,8 @@ From a shell: sign in, ask as that user, ask as nobody, see why that was refused
   TOKEN=$(curl -s %[1]s/auth/login -H 'Content-Type: application/json' -d '{"email":"%[2]s","password":"%[3]s"}' | sed -n 's/.*"accessToken":"\([^"]*\)".*/\1/p')
   curl -s %[1]s/api/profile -H "Authorization: Bearer $TOKEN"
   curl -si %[1]s/api/profile
-  doorward why --store '%[4]s' --last
-`, local, devEmail, devPassword, cfg.Store)
+  %[5]s why --store '%[4]s' --last
+`, local, devEmail, devPassword, cfg.Store, selfName())
 }
 
 // devHandler is the server, the page of the demo, and two routes to be let

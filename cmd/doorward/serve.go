@@ -47,6 +47,7 @@ Every setting is a flag, a name in the environment, or a line in a TOML file
 
 // role is what serve and dev do each in their way.
 type role struct {
+	local   bool // nobody but this machine is meant to reach it
 	open    func(context.Context, config.Config) (*sqlite.Store, error)
 	handler func(srv *server.Server, local string) http.Handler // local is where it can be reached from here
 }
@@ -82,6 +83,8 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 	local, issuer := localURLs(listener.Addr())
 	if cfg.Issuer == "" {
 		cfg.Issuer = issuer
+	}
+	if cfg.Given("issuer") == "" && !r.local {
 		log.Warn("no issuer is set: tokens name a local address, which nobody else can reach", "issuer", issuer, "fix", "give --issuer, the public URL of this server")
 	}
 	store, err := r.open(ctx, cfg)
