@@ -30,6 +30,10 @@ type Profile struct {
 // RFC 9068 §2.2 requires one.
 const clientID = "doorward"
 
+// ownScopes is what a sign-in at the server itself is granted: to read what
+// the token tells of its user (OpenID Connect Core §5.4).
+var ownScopes = []string{"profile", "email"}
+
 // grant signs an access token for a session and joins it with its refresh
 // token. It is slow next to the rest and runs outside every transaction.
 func (a *Auth) grant(st Standing, t session.Token, now time.Time) (Grant, error) {
@@ -43,7 +47,7 @@ func (a *Auth) grant(st Standing, t session.Token, now time.Time) (Grant, error)
 		Issuer: a.cfg.Issuer, Subject: s.User.String(), Audience: a.cfg.Audience,
 		IssuedAt: now, ExpiresAt: expires,
 		ID: ulid.New(now).String(), Session: s.ID.String(), Client: clientID,
-		AuthTime: s.AuthTime, Methods: s.Methods, Email: st.Email, Name: st.Name,
+		Scopes: ownScopes, AuthTime: s.AuthTime, Methods: s.Methods, Email: st.Email, Name: st.Name,
 	}, now)
 	if err != nil {
 		return Grant{}, err

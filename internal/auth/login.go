@@ -31,6 +31,9 @@ const methodPassword = "pwd"
 // while its password was hashed.
 const maxLogins = 3
 
+// countTimeout bounds how long a failure may take to be counted.
+const countTimeout = 10 * time.Second
+
 // Login starts a session for whoever knows the password. An account that does
 // not exist, is not active, or has another password is answered alike, and at
 // the price of one hash each. Only failures count.
@@ -187,6 +190,9 @@ func (a *Auth) startSession(ctx context.Context, seen user.User, renewed string,
 // loginFailed counts a failure and answers as every failure is answered.
 func (a *Auth) loginFailed(ctx context.Context, limits []counted, u user.User, email, why string, caller Caller) error {
 	now := a.now()
+	// Whoever hangs up has guessed all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
+	defer cancel()
 	err := a.store.Update(ctx, func(tx Tx) error {
 		for _, l := range limits {
 			c, err := tx.Count(l.key)
