@@ -35,10 +35,14 @@ func (r *refresher) next() []byte {
 		return nil
 	}
 	r.left--
-	token := r.tokens[r.turn]
-	key := "Idempotency-Key: " + token[len(token)-22:] + "\r\n" // as random as the token's MAC
-	r.request = post(r.request[:0], "/auth/refresh", key, `{"refreshToken":"`+token+`"}`)
+	r.request = refreshRequest(r.request[:0], "/auth/refresh", r.tokens[r.turn])
 	return r.request
+}
+
+// refreshRequest appends the request of a client that has a refresh token.
+func refreshRequest(b []byte, path, token string) []byte {
+	key := "Idempotency-Key: " + token[len(token)-22:] + "\r\n" // as random as the token's MAC
+	return post(b, path, key, `{"refreshToken":"`+token+`"}`)
 }
 
 func (r *refresher) answered(body []byte) error {
@@ -91,4 +95,21 @@ func visitors(path string, tokens []string) []caller {
 		all[i] = &same{request: get(path, token), body: answer}
 	}
 	return all
+}
+
+// strangers ask for the guarded path with so many new tokens in all, each once.
+func strangers(db *database, callers, tokens int) ([]caller, error) {
+	fresh, err := db.accessTokens(tokens)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]caller, callers)
+	for i := range all {
+		s := &series{body: answer}
+		for j := i; j < tokens; j += callers {
+			s.requests = append(s.requests, get("/guarded", fresh[j]))
+		}
+		all[i] = s
+	}
+	return all, nil
 }

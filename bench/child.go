@@ -54,7 +54,7 @@ func (b *bench) startServer(ctx context.Context, db *database) (*child, error) {
 		return nil, err
 	}
 	c.client = rpc.NewClient(c.pipe)
-	setup := Setup{Store: db.path, MasterKey: db.master.Reveal(), Beside: b.dir, Profile: b.profile}
+	setup := Setup{Store: db.path, MasterKey: db.master.Reveal(), Beside: b.dir}
 	if err := c.ask("Start", setup, &c.address); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
@@ -100,6 +100,27 @@ func (c *child) metered(work func() (sample, error)) func() (sample, error) {
 		s.cpu = after.CPU - before.CPU
 		return s, err
 	}
+}
+
+// profileRounds is for how many rounds a profile is taken. They do not count:
+// a profile costs time too.
+const profileRounds = 3
+
+// profiled leaves a CPU profile of the server doing some work, where one is
+// wanted.
+func (b *bench) profiled(c *child, work func() (sample, error)) error {
+	if b.profile == "" {
+		return nil
+	}
+	if err := c.ask("Profile", b.profile, nil); err != nil {
+		return err
+	}
+	for range profileRounds {
+		if _, err := work(); err != nil {
+			return err
+		}
+	}
+	return c.ask("Profile", "", nil)
 }
 
 // inside is work that the server's own process does, for so long.

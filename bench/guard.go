@@ -30,8 +30,11 @@ func guardRow(ctx context.Context, b *bench) ([]figure, error) {
 			callers := visitors(path, tokens)
 			return c.metered(func() (sample, error) { return closedLoop(ctx, conns, callers, b.round) })
 		}
-		turns, err = inTurns(b.rounds, side("/guarded"), side("/bare"))
-		return err
+		guarded := side("/guarded")
+		if turns, err = inTurns(b.rounds, guarded, side("/bare")); err != nil {
+			return err
+		}
+		return b.profiled(c, guarded)
 	})
 	if err != nil {
 		return nil, err
@@ -75,29 +78,26 @@ func firstSightRow(ctx context.Context, b *bench) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := db.accessTokens((1 + b.rounds) * b.strangers)
+	tokens, err := db.accessTokens(b.clients)
 	if err != nil {
 		return nil, err
 	}
 	var turns [][]sample
 	err = b.serving(ctx, db, b.clients, func(c *child, conns []*conn) error {
-		guarded := c.metered(func() (sample, error) {
-			callers := make([]caller, b.clients)
-			for i := range callers {
-				callers[i] = &series{body: answer}
+		guarded := func() (sample, error) {
+			callers, err := strangers(db, b.clients, b.strangers)
+			if err != nil {
+				return sample{}, err
 			}
-			for i, token := range tokens[:b.strangers] {
-				s := callers[i%len(callers)].(*series)
-				s.requests = append(s.requests, get("/guarded", token))
-			}
-			tokens = tokens[b.strangers:]
-			return closedLoop(ctx, conns, callers, 0)
-		})
-		// The floor gets a token too, which it does not look at.
-		bare := visitors("/signature", tokens[:b.clients])
+			return c.metered(func() (sample, error) { return closedLoop(ctx, conns, callers, 0) })()
+		}
+		// The floor gets tokens too, which it does not look at.
+		bare := visitors("/checked", tokens)
 		signature := c.metered(func() (sample, error) { return closedLoop(ctx, conns, bare, b.round) })
-		turns, err = inTurns(b.rounds, guarded, signature)
-		return err
+		if turns, err = inTurns(b.rounds, guarded, signature); err != nil {
+			return err
+		}
+		return b.profiled(c, guarded)
 	})
 	if err != nil {
 		return nil, err

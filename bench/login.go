@@ -19,8 +19,10 @@ func loginRow(ctx context.Context, b *bench) ([]figure, error) {
 	err = b.serving(ctx, db, clients, func(c *child, conns []*conn) error {
 		callers := entrants(db, clients)
 		login := c.metered(func() (sample, error) { return closedLoop(ctx, conns, callers, b.round) })
-		turns, err = inTurns(b.rounds, login, c.inside("Hash", workers, b.round))
-		return err
+		if turns, err = inTurns(b.rounds, login, c.inside("Hash", workers, b.round)); err != nil {
+			return err
+		}
+		return b.profiled(c, login)
 	})
 	if err != nil {
 		return nil, err
@@ -67,8 +69,10 @@ func floodRow(ctx context.Context, b *bench) ([]figure, error) {
 				return s, err
 			}
 		}
-		turns, err = inTurns(b.rounds, flooded(closed), closed, flooded(open), open)
-		return err
+		if turns, err = inTurns(b.rounds, flooded(closed), closed, flooded(open), open); err != nil {
+			return err
+		}
+		return b.profiled(c, flooded(open))
 	})
 	if err != nil {
 		return nil, err

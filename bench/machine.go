@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +17,7 @@ type machine struct {
 	System    string  `json:"system"`
 	Processor string  `json:"processor"`
 	Cores     int     `json:"cores"`
+	SignMicro float64 `json:"signMicroseconds"` // to sign with ES256, by one goroutine: how fast a core is
 	SyncMicro float64 `json:"syncMicroseconds"` // to write 4 KiB to a file and wait for the disk
 	Others    float64 `json:"others"`           // the share of the cores that others used meanwhile
 }
@@ -21,13 +25,13 @@ type machine struct {
 func describeMachine(dir string) machine {
 	return machine{
 		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		Processor: processor(), Cores: runtime.NumCPU(), SyncMicro: syncTime(dir),
+		Processor: processor(), Cores: runtime.NumCPU(), SignMicro: signTime(), SyncMicro: syncTime(dir),
 	}
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s, %s, %d cores of %s; to write 4 KiB and wait for the disk takes %s; other programs used %.0f%% of the cores",
-		m.Go, m.System, m.Cores, m.Processor, quantity(m.SyncMicro, "µs"), 100*m.Others)
+	return fmt.Sprintf("%s, %s, %d cores of %s\nan ES256 signature takes %s, 4 KiB to the disk %s; other programs used %.0f%% of the cores",
+		m.Go, m.System, m.Cores, m.Processor, quantity(m.SignMicro, "µs"), quantity(m.SyncMicro, "µs"), 100*m.Others)
 }
 
 // watchOthers returns a function that says what share of the cores was used
@@ -44,6 +48,24 @@ func watchOthers() func() float64 {
 		others := (allNow - all) - (ownNow - own)
 		return max(0, others.Seconds()/time.Since(begun).Seconds()/float64(runtime.NumCPU()))
 	}
+}
+
+// signTime measures one signature. Zero where it fails, as nothing can make it
+// but a system without randomness.
+func signTime() float64 {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return 0
+	}
+	var took []float64
+	for range 1000 {
+		begun := time.Now()
+		if _, err := ecdsa.SignASN1(rand.Reader, key, make([]byte, 32)); err != nil {
+			return 0
+		}
+		took = append(took, micros(time.Since(begun)))
+	}
+	return middle(took)
 }
 
 // syncTime measures what a durable commit waits for. Zero where it fails: the

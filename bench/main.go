@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.ReadCloser, stdout io.Writ
 	names := flags.String("rows", "", "the rows to measure, with commas between: "+strings.Join(rowNames(), ",")+" (default all)")
 	seconds := flags.Float64("seconds", 12, "about how long each of the timed rows takes")
 	asJSON := flags.Bool("json", false, "print JSON")
-	profiles := flags.String("profiles", "", "a directory to leave CPU profiles of the server in, one for each row")
+	profiles := flags.String("profiles", "", "a directory to leave CPU profiles of the server in, one for each of the timed rows")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}

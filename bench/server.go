@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -55,6 +56,7 @@ type tested struct {
 	log     *slog.Logger
 	closers []func() error // the last first
 	commits *sql.DB
+	profile *os.File // nil while none is written
 }
 
 func (t *tested) onClose(f func() error) { t.closers = append(t.closers, f) }
@@ -71,7 +73,6 @@ type Setup struct {
 	Store     string // the path of the database
 	MasterKey string
 	Beside    string // a directory for the floor's own database
-	Profile   string // where to leave a CPU profile; empty for none
 }
 
 // Start starts the server as the command doorward serve does, with the routes
@@ -79,9 +80,6 @@ type Setup struct {
 func (t *tested) Start(in Setup, address *string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.onClose(func() error { cancel(); return nil })
-	if err := t.startProfile(in.Profile); err != nil {
-		return err
-	}
 	store, err := sqlite.Open(ctx, in.Store)
 	if err != nil {
 		return err
@@ -116,28 +114,32 @@ func (t *tested) Start(in Setup, address *string) error {
 	return nil
 }
 
-func (t *tested) startProfile(path string) error {
-	if path == "" {
-		return nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
+// Profile writes a CPU profile of what is done until it is called again.
+func (t *tested) Profile(path string, _ *struct{}) error {
+	if t.profile != nil {
+		pprof.StopCPUProfile()
+		err := t.profile.Close()
+		t.profile = nil
 		return err
 	}
-	t.onClose(func() error {
-		pprof.StopCPUProfile()
-		return f.Close()
-	})
-	return pprof.StartCPUProfile(f)
+	var err error
+	if t.profile, err = os.Create(path); err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(t.profile)
 }
 
 // answer is what each of the compared routes answers with.
 const answer = `{"message":"Access granted"}`
 
-// routes adds to the server's own routes a guarded one, a bare one, and a bare
-// one that checks a signature.
+// routes adds to the server's own routes a guarded one and bare ones: one that
+// only answers, one that checks a signature and one that makes one.
 func routes(srv *server.Server) (http.Handler, error) {
-	check, err := signatureChecks()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	check, err := signatureChecks(key)
 	if err != nil {
 		return nil, err
 	}
@@ -149,9 +151,21 @@ func routes(srv *server.Server) (http.Handler, error) {
 	mux.Handle("/", srv)
 	mux.Handle("GET /bare", bare)
 	mux.Handle("GET /guarded", srv.Guard().Handler(bare))
-	mux.HandleFunc("GET /signature", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /checked", func(w http.ResponseWriter, r *http.Request) {
 		if !check() {
 			http.Error(w, "the signature is wrong", http.StatusInternalServerError)
+			return
+		}
+		bare(w, r)
+	})
+	mux.HandleFunc("POST /signed", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			digest := sha256.Sum256(body)
+			_, err = ecdsa.SignASN1(rand.Reader, key, digest[:])
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		bare(w, r)
@@ -162,15 +176,11 @@ func routes(srv *server.Server) (http.Handler, error) {
 // signatureChecks returns a function that checks one of many ES256 signatures
 // on digests that are there already: what is left of verifying a token if
 // nothing is read of it.
-func signatureChecks() (check func() bool, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
+func signatureChecks(key *ecdsa.PrivateKey) (check func() bool, err error) {
 	type signed struct{ digest, signature []byte }
 	all := make([]signed, 1024)
 	for i := range all {
-		digest := secret.Random(32)
+		digest := secret.Random(sha256.Size)
 		signature, err := ecdsa.SignASN1(rand.Reader, key, digest)
 		if err != nil {
 			return nil, err
