@@ -33,6 +33,11 @@ type Config struct {
 	// token without `sid` is refused, because nothing could revoke it.
 	Revocations Revocations
 
+	// MaxLife is how long after it was issued a token is taken at most, whatever
+	// its `exp` says; zero means to its `exp`. With it a shorter life, once
+	// configured, holds for tokens that were issued before as well.
+	MaxLife time.Duration
+
 	// Algorithms are the only ones taken; none means all of
 	// [verify.Algorithms], which are all asymmetric.
 	Algorithms []verify.Algorithm
@@ -82,6 +87,7 @@ type Guard struct {
 	rules       verify.Rules
 	keys        KeySource
 	revocations Revocations
+	maxLife     time.Duration
 	cache       *cache
 	cors        *cors.Policy
 	wire        doorward.Wire
@@ -127,7 +133,7 @@ func New(c Config) (*Guard, error) {
 		wire: doorward.Wire{
 			Issuer: strings.TrimSuffix(c.Issuer, "/"), Realm: c.Realm, ResourceMetadata: c.ResourceMetadata,
 		},
-		onDenial: c.OnDenial, now: c.Now,
+		onDenial: c.OnDenial, now: c.Now, maxLife: c.MaxLife,
 	}
 	if err := g.rules.Validate(); err != nil {
 		return nil, fmt.Errorf("guard: %s", strings.TrimPrefix(err.Error(), "verify: "))
@@ -210,6 +216,12 @@ func (g *Guard) authenticate(ctx context.Context, token string, now time.Time) (
 	claims, err := verify.Token(token, *keys, g.rules, now)
 	if err != nil {
 		return nil, err
+	}
+	if end := claims.IssuedAt.Add(g.maxLife); g.maxLife > 0 && end.Before(claims.ExpiresAt) {
+		claims.ExpiresAt = end
+		if err := claims.Active(now); err != nil {
+			return nil, err
+		}
 	}
 	// Only what was verified is remembered: a flood of made-up tokens costs
 	// a look each and pushes no good one out.

@@ -155,6 +155,7 @@ func (s *Server) start(ctx context.Context) error {
 		Algorithms:  verify.Algorithms(),
 		Keys:        ownKeys{s.auth.Keys()},
 		Revocations: ownEndings{s.auth.Revoked()},
+		MaxLife:     s.cfg.AccessLife,
 		OnDenial:    func(r *http.Request, d *doorward.Denial) { s.api.Remember(r, d) },
 		Now:         s.cfg.Now,
 	})
@@ -320,6 +321,7 @@ func checkIssuer(issuer string) error {
 }
 
 func loopback(host string) bool {
+	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

@@ -29,7 +29,45 @@ func (a *Auth) Signup(ctx context.Context, req SignupRequest) (user.User, error)
 	if !a.cfg.Signup {
 		return user.User{}, refuse(SignupOff, doorward.Reason{Check: "sign-up", Text: "sign-up is turned off", Next: "an operator adds accounts with: doorward user add"})
 	}
+	select {
+	case a.signups <- struct{}{}:
+		defer func() { <-a.signups }()
+	default:
+		return user.User{}, crowded()
+	}
+	if err := a.countSignup(ctx, req.Caller.Network); err != nil {
+		return user.User{}, err
+	}
 	return a.addUser(ctx, req, ByUser)
+}
+
+// maxSignups is how many sign-ups go on at a time: they share the hashing pool
+// with everybody's logins.
+const maxSignups = 8
+
+// countSignup counts a sign-up, or refuses it where its network has made too
+// many accounts.
+func (a *Auth) countSignup(ctx context.Context, network string) error {
+	now := a.now()
+	key := throttle.Signup.Key(network)
+	var refusal *Refusal
+	err := a.store.Update(ctx, func(tx Tx) error {
+		refusal = nil
+		c, err := tx.Count(key)
+		if err != nil {
+			return err
+		}
+		if throttle.Signup.Left(c, now) == 0 {
+			refusal = tooMany(throttle.Signup, c, now)
+			return nil
+		}
+		c = throttle.Signup.Fail(c, now)
+		return tx.SetCount(key, c, throttle.Signup.Expires(c))
+	})
+	if err == nil && refusal != nil {
+		err = refusal
+	}
+	return err
 }
 
 // AddUser makes an account on an operator's word.
@@ -45,7 +83,8 @@ func (a *Auth) addUser(ctx context.Context, req SignupRequest, by string) (user.
 	if refusal := a.weak(req.Password, u); refusal != nil {
 		return user.User{}, refusal
 	}
-	if err := a.hash(ctx, func() { u.Password = newHash(req.Password, a.cfg.Hash) }); err != nil {
+	var err error
+	if u.Password, err = a.hashNew(ctx, req.Password); err != nil {
 		return user.User{}, err
 	}
 	return u, a.insertUser(ctx, u, by, req.Caller.Network)
@@ -125,36 +164,72 @@ func (a *Auth) ChangePassword(ctx context.Context, req PasswordRequest) error {
 	if len(req.Current.Reveal()) > password.MaxBytes {
 		return badInput("current", fmt.Sprintf("a password has at most %d bytes", password.MaxBytes))
 	}
-	var seen user.User
-	err := a.store.View(ctx, func(tx Tx) (err error) {
-		seen, err = tx.User(req.User)
-		return err
-	})
-	if err != nil {
-		return err
+	for range maxLogins {
+		var seen user.User
+		err := a.store.View(ctx, func(tx Tx) (err error) {
+			seen, err = tx.User(req.User)
+			return err
+		})
+		if errors.Is(err, ErrNotFound) {
+			return accessRevoked(req.Session)
+		} else if err != nil {
+			return err
+		}
+		if refusal := a.weak(req.New, seen); refusal != nil {
+			refusal.Member = "new"
+			return refusal
+		}
+		changed, err := a.changePassword(ctx, req, seen)
+		if !changed {
+			return err
+		}
 	}
-	if refusal := a.weak(req.New, seen); refusal != nil {
-		refusal.Member = "new"
-		return refusal
-	}
+	return errChanging
+}
+
+var errChanging = errors.New("auth: the account changed too often while its password was checked")
+
+// changePassword is one try. It reports true, and has done nothing, if the
+// account has got another hash meanwhile.
+func (a *Auth) changePassword(ctx context.Context, req PasswordRequest, seen user.User) (changed bool, err error) {
 	limits := loginLimits(seen.EmailKey, req.Caller.Network)
-	leave, refusal, err := a.admit(ctx, limits)
-	if err != nil || refusal != nil {
-		return firstError(err, refusal)
+	leave, err := a.admit(ctx, limits)
+	if err != nil {
+		return false, err
 	}
 	defer leave()
 	right, _, err := a.checkPassword(ctx, seen, req.Current)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !right {
-		return a.loginFailed(ctx, limits, seen, seen.Email, "the current password is wrong", req.Caller)
+		return false, a.loginFailed(ctx, limits, seen, seen.Email, "the current password is wrong", req.Caller)
 	}
-	var hash string
-	if err := a.hash(ctx, func() { hash = newHash(req.New, a.cfg.Hash) }); err != nil {
-		return err
+	hash, err := a.hashNew(ctx, req.New)
+	if err != nil {
+		return false, err
 	}
-	return a.setPassword(ctx, seen, hash, req.Session, ByUser, limits, req.Caller)
+	var over bool
+	err = a.setPassword(ctx, seen.ID, hash, newPassword{by: ByUser, keep: req.Session, limits: limits, caller: req.Caller,
+		// Who was signed out while we hashed, or suspended, changes nothing.
+		allow: func(tx Tx, u user.User) (bool, error) {
+			s, err := tx.Session(req.Session)
+			if over = errors.Is(err, ErrNotFound) || err == nil && s.Ended(); over {
+				return false, nil
+			}
+			changed = u.Password != seen.Password
+			return !changed, err
+		}})
+	if err == nil && over {
+		err = accessRevoked(req.Session)
+	}
+	return changed && err == nil, err
+}
+
+func accessRevoked(id ulid.ID) *Refusal {
+	return refuse(AccessRevoked, doorward.Reason{
+		Check: "session", Text: "the session has ended, or is not stored any more", Next: "sign in", Session: id.String(),
+	})
 }
 
 // ResetPassword sets a new password on an operator's word, ends every session
@@ -170,38 +245,54 @@ func (a *Auth) ResetPassword(ctx context.Context, emailKey string, p secret.Text
 	if refusal := a.weak(p, seen); refusal != nil {
 		return refusal
 	}
-	var hash string
-	if err := a.hash(ctx, func() { hash = newHash(p, a.cfg.Hash) }); err != nil {
+	hash, err := a.hashNew(ctx, p)
+	if err != nil {
 		return err
 	}
-	limits := []counted{{throttle.InARow, throttle.InARow.Key(seen.EmailKey)}}
-	return a.setPassword(ctx, seen, hash, ulid.ID{}, ByOperator, limits, Caller{})
+	return a.setPassword(ctx, seen.ID, hash, newPassword{
+		by: ByOperator, limits: []counted{{throttle.InARow, throttle.InARow.Key(seen.EmailKey)}},
+		allow: func(Tx, user.User) (bool, error) { return true, nil },
+	})
 }
 
-func (a *Auth) setPassword(ctx context.Context, seen user.User, hash string, keep ulid.ID, by string, limits []counted, caller Caller) error {
+func (a *Auth) hashNew(ctx context.Context, p secret.Text) (hash string, err error) {
+	err = a.hash(ctx, func() { hash = newHash(p, a.cfg.Hash) })
+	return hash, err
+}
+
+// newPassword says how a password is set.
+type newPassword struct {
+	by     string
+	keep   ulid.ID   // the session that does not end; zero for none
+	limits []counted // to forget
+	caller Caller
+	allow  func(Tx, user.User) (bool, error) // asked within the transaction
+}
+
+func (a *Auth) setPassword(ctx context.Context, id ulid.ID, hash string, n newPassword) error {
 	now := a.now().Truncate(time.Millisecond)
 	var ended []ulid.ID
 	err := a.store.Update(ctx, func(tx Tx) error {
 		ended = nil
-		u, err := tx.User(seen.ID)
+		u, err := tx.User(id)
 		if err != nil {
 			return err
 		}
-		if u.Password != seen.Password {
-			return errors.New("auth: the password was changed at the same time")
+		if ok, err := n.allow(tx, u); err != nil || !ok {
+			return err
 		}
 		u.Password, u.PasswordAt = hash, now
 		if err := tx.UpdateUser(u); err != nil {
 			return err
 		}
-		if err := forget(tx, limits); err != nil {
+		if err := forget(tx, n.limits); err != nil {
 			return err
 		}
-		ended, err = endAll(tx, u, session.End{At: now, Reason: session.EndPassword, By: by}, keep, caller)
+		ended, err = endAll(tx, u, session.End{At: now, Reason: session.EndPassword, By: n.by}, n.keep, n.caller)
 		if err != nil {
 			return err
 		}
-		return tx.InsertEvent(newEvent(event.PasswordChanged, now, u.ID, keep, by, caller.Network, ""))
+		return tx.InsertEvent(newEvent(event.PasswordChanged, now, u.ID, n.keep, n.by, n.caller.Network, ""))
 	})
 	if err == nil {
 		a.tellEnded(ended, now)
@@ -213,11 +304,9 @@ func noSuchUser() *Refusal {
 	return refuse(NothingThere, doorward.Reason{Check: "user", Text: "there is no account with this address"})
 }
 
-// Suspend takes an account out of use on an operator's word and ends its
-// sessions; Activate lifts that; Deactivate is the user's own way out. Each
-// returns the account as it is then, and does nothing if it is so already.
-
-// Suspend suspends the account with this address.
+// Suspend takes the account with this address out of use on an operator's word
+// and ends its sessions. It returns the account as it is then, and does nothing
+// if it is so already; so do Activate and Deactivate.
 func (a *Auth) Suspend(ctx context.Context, emailKey string) (user.User, error) {
 	return a.setState(ctx, emailKey, user.Suspended, event.UserSuspended, session.EndSuspended, ByOperator)
 }
@@ -228,7 +317,8 @@ func (a *Auth) Activate(ctx context.Context, emailKey string) (user.User, error)
 	return a.setState(ctx, emailKey, user.Active, event.UserActivated, "", ByOperator)
 }
 
-// Deactivate makes the account with this address inactive.
+// Deactivate makes the account with this address inactive, the user's own way
+// out, and ends its sessions.
 func (a *Auth) Deactivate(ctx context.Context, emailKey, by string) (user.User, error) {
 	return a.setState(ctx, emailKey, user.Inactive, event.UserDeactivated, session.EndDeactivated, by)
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,42 +49,75 @@ func forget(tx Tx, limits []counted) error {
 	return nil
 }
 
+// Bounds on how many wait at a limit, and how long.
+const (
+	maxAhead     = 256
+	maxAdmission = 10 * time.Second
+)
+
 // admit lets an attempt begin if all limits leave room for it and for the
-// attempts under way: those may fail too, so an attempt waits for them where
-// the room is tight. Without that, a hundred guesses sent at once would all
-// see a count of zero. The room is kept per node; a fleet of n nodes admits at
-// most n times the limit at once.
+// attempts that came before it and are under way: those may fail too, so it
+// waits for them where the room is tight. Without that, a hundred guesses sent
+// at once would all see a count of zero. The queues are kept per node; a fleet
+// of n nodes admits at most n times a limit at once.
 //
-// The caller calls leave when its attempt has been counted.
-func (a *Auth) admit(ctx context.Context, limits []counted) (leave func(), refusal *Refusal, err error) {
+// An attempt takes its place before it looks at the counts, and leaves it after
+// its failure was counted. So whoever came before is either seen in the queue
+// or in the count.
+func (a *Auth) admit(ctx context.Context, limits []counted) (leave func(), err error) {
+	place, ok := a.gate.enter(limits)
+	if !ok {
+		return nil, crowded()
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, maxAdmission, crowded())
+	defer cancel()
 	for {
-		now := a.now()
-		lefts := make([]int, len(limits))
-		err := a.store.View(ctx, func(tx Tx) error {
-			refusal = nil
-			for i, l := range limits {
-				c, err := tx.Count(l.key)
-				if err != nil {
-					return err
-				}
-				if lefts[i] = l.limit.Left(c, now); lefts[i] == 0 && refusal == nil {
-					refusal = tooMany(l.limit, c, now)
-				}
-			}
-			return nil
-		})
-		if err != nil || refusal != nil {
-			return nil, refusal, err
+		room, err := a.room(ctx, limits)
+		if err != nil {
+			place.leave()
+			return nil, err
 		}
-		leave, busy := a.gate.enter(limits, lefts)
-		if leave != nil {
-			return leave, nil, nil
+		moved := place.behind(room)
+		if moved == nil {
+			return place.leave, nil
 		}
 		select {
-		case <-busy:
+		case <-moved:
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			place.leave()
+			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// room returns how many failures each limit has room for, or the refusal of
+// the first that has none.
+func (a *Auth) room(ctx context.Context, limits []counted) (room []int, err error) {
+	now := a.now()
+	var refusal *Refusal
+	err = a.store.View(ctx, func(tx Tx) error {
+		room, refusal = make([]int, len(limits)), nil
+		for i, l := range limits {
+			c, err := tx.Count(l.key)
+			if err != nil {
+				return err
+			}
+			if room[i] = l.limit.Left(c, now); room[i] == 0 && refusal == nil {
+				refusal = tooMany(l.limit, c, now)
+			}
+		}
+		return nil
+	})
+	if err == nil && refusal != nil {
+		err = refusal
+	}
+	return room, err
+}
+
+func crowded() *Refusal {
+	return &Refusal{
+		Cause: HashingBusy, RetryAfter: maxAdmission,
+		Private: doorward.Reason{Check: "attempts under way", Text: "too many attempts on one account, or from one network, wait for one another", Next: "wait; if it lasts, somebody guesses passwords"},
 	}
 }
 
@@ -100,39 +134,72 @@ func tooMany(l throttle.Limit, c throttle.Count, now time.Time) *Refusal {
 	}
 }
 
-// gate counts the attempts under way. The zero gate is ready.
+// gate keeps the attempts under way in the order in which they came, a line
+// for each key. The zero gate is ready.
 type gate struct {
-	mu       sync.Mutex
-	underWay map[throttle.Key]int
-	left     chan struct{} // closed, and made anew, when an attempt is over
+	mu    sync.Mutex
+	lines map[throttle.Key]*line
 }
 
-// enter takes a place under every limit, or none, and then returns a channel
-// that is closed when it is worth trying again.
-func (g *gate) enter(limits []counted, room []int) (leave func(), busy <-chan struct{}) {
+type line struct {
+	places []*place
+	moved  chan struct{} // closed, and made anew, when somebody leaves
+}
+
+// place is one attempt's place in the lines of all its limits.
+type place struct {
+	gate   *gate
+	limits []counted
+}
+
+// enter takes a place at the end of every line, or none where one is full.
+func (g *gate) enter(limits []counted) (*place, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.underWay == nil {
-		g.underWay = make(map[throttle.Key]int)
-		g.left = make(chan struct{})
-	}
-	for i, l := range limits {
-		if g.underWay[l.key] >= room[i] {
-			return nil, g.left
-		}
+	if g.lines == nil {
+		g.lines = make(map[throttle.Key]*line)
 	}
 	for _, l := range limits {
-		g.underWay[l.key]++
-	}
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		for _, l := range limits {
-			if g.underWay[l.key]--; g.underWay[l.key] == 0 {
-				delete(g.underWay, l.key)
-			}
+		if queue := g.lines[l.key]; queue != nil && len(queue.places) > maxAhead {
+			return nil, false
 		}
-		close(g.left)
-		g.left = make(chan struct{})
-	}, nil
+	}
+	p := &place{gate: g, limits: limits}
+	for _, l := range limits {
+		queue := g.lines[l.key]
+		if queue == nil {
+			queue = &line{moved: make(chan struct{})}
+			g.lines[l.key] = queue
+		}
+		queue.places = append(queue.places, p)
+	}
+	return p, true
+}
+
+// behind returns nil if every limit has room for this attempt and for those
+// before it; else a channel that is closed when one of those has left.
+func (p *place) behind(room []int) <-chan struct{} {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	for i, l := range p.limits {
+		queue := p.gate.lines[l.key]
+		if slices.Index(queue.places, p) >= room[i] {
+			return queue.moved
+		}
+	}
+	return nil
+}
+
+func (p *place) leave() {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	for _, l := range p.limits {
+		queue := p.gate.lines[l.key]
+		queue.places = slices.DeleteFunc(queue.places, func(other *place) bool { return other == p })
+		if len(queue.places) == 0 {
+			delete(p.gate.lines, l.key)
+		}
+		close(queue.moved)
+		queue.moved = make(chan struct{})
+	}
 }

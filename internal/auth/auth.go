@@ -50,6 +50,7 @@ type Auth struct {
 	revoked *Revoked
 	ledger  *Ledger
 	gate    gate
+	signups chan struct{} // holds one for each that is under way
 	now     func() time.Time
 	log     *slog.Logger
 	dummy   password.Encoded // for accounts that do not exist
@@ -64,7 +65,8 @@ func New(cfg Config) *Auth {
 	return &Auth{
 		cfg: cfg, store: cfg.Store, now: cfg.Now, log: cfg.Log,
 		keys: newKeyring(cfg), revoked: newRevoked(cfg.AccessLife), ledger: newLedger(cfg),
-		dummy: password.Dummy(cfg.Hash),
+		signups: make(chan struct{}, maxSignups),
+		dummy:   password.Dummy(cfg.Hash),
 	}
 }
 

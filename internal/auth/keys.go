@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,11 @@ type Keyring struct {
 	policies []signing.Policy
 	now      func() time.Time
 	ring     atomic.Pointer[ring]
+
+	// Whoever reads the keys puts them in force before the next one reads, or
+	// an older set could come last.
+	loading sync.Mutex
+	stale   bool // the stored keys may be others than those in force
 }
 
 // ring is what the keys come to at one moment. It is never changed; when a key
@@ -96,8 +102,25 @@ func (k *Keyring) Load(ctx context.Context) error {
 	return k.reload(ctx)
 }
 
-// reload reads the keys anew.
+// reload reads the keys anew. Until that succeeds they count as stale.
 func (k *Keyring) reload(ctx context.Context) error {
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	k.stale = true
+	return k.read(ctx)
+}
+
+// retry reads the keys anew if that failed before.
+func (k *Keyring) retry(ctx context.Context) error {
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	if !k.stale {
+		return nil
+	}
+	return k.read(ctx)
+}
+
+func (k *Keyring) read(ctx context.Context) error {
 	records, err := k.Stored(ctx)
 	if err != nil {
 		return err
@@ -111,6 +134,7 @@ func (k *Keyring) reload(ctx context.Context) error {
 	r, err := newRing(records, opened, k.now())
 	if err == nil {
 		k.ring.Store(r)
+		k.stale = false
 	}
 	return err
 }

@@ -11,13 +11,34 @@ import (
 )
 
 // Bounds of the ledger. A flood of refusals is counted, not stored: beyond the
-// burst, so many denials a second are kept in full.
+// burst, so many denials of a code are kept in full each second. Each code has
+// its own measure, so that nobody can drown a theft in a flood of requests
+// without a token.
 const (
-	ledgerBurst   = 500
-	ledgerPerSec  = 50
-	ledgerWaiting = 2000 // records that wait for the store, at most
+	ledgerBurst   = 200
+	ledgerPerSec  = 1
+	ledgerWaiting = 5000 // records that wait for the store, at most
 	ledgerFlush   = 100 * time.Millisecond
+	ledgerPause   = 5 * time.Second // after the store did not take them
 )
+
+// bucket is the measure of one code.
+type bucket struct {
+	tokens float64
+	filled time.Time
+}
+
+// take reports whether one more fits at now. A clock that was set back fills
+// nothing and takes nothing away.
+func (b *bucket) take(now time.Time) bool {
+	b.tokens = min(ledgerBurst, b.tokens+max(0, now.Sub(b.filled).Seconds())*ledgerPerSec)
+	b.filled = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
 
 // Ledger remembers denials, so that `doorward why` can tell their story, and
 // logs them. To record one takes no longer than a lock and waits neither for the
@@ -28,8 +49,7 @@ type Ledger struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex
-	tokens  float64 // of a token bucket
-	filled  time.Time
+	buckets map[doorward.Code]*bucket
 	waiting []why.Record
 	logged  int // how many of those, from the first, the log has
 	floods  map[floodKey]int64
@@ -41,7 +61,7 @@ type floodKey struct {
 }
 
 func newLedger(cfg Config) *Ledger {
-	return &Ledger{store: cfg.Store, node: cfg.Node, log: cfg.Log, tokens: ledgerBurst, floods: make(map[floodKey]int64)}
+	return &Ledger{store: cfg.Store, node: cfg.Node, log: cfg.Log, buckets: make(map[doorward.Code]*bucket), floods: make(map[floodKey]int64)}
 }
 
 // Record keeps a denial, or counts it where there are too many.
@@ -49,15 +69,15 @@ func (l *Ledger) Record(r why.Record) {
 	r.Node = l.node
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if elapsed := r.At.Sub(l.filled).Seconds(); elapsed > 0 {
-		l.tokens = min(ledgerBurst, l.tokens+elapsed*ledgerPerSec)
-		l.filled = r.At
+	b := l.buckets[r.Code]
+	if b == nil {
+		b = &bucket{tokens: ledgerBurst, filled: r.At}
+		l.buckets[r.Code] = b
 	}
-	if l.tokens < 1 || len(l.waiting) >= ledgerWaiting {
+	if !b.take(r.At) || len(l.waiting) >= ledgerWaiting {
 		l.floods[floodKey{r.At.Unix() / 60, r.Code}]++
 		return
 	}
-	l.tokens--
 	l.waiting = append(l.waiting, r)
 }
 

@@ -51,9 +51,9 @@ func (a *Auth) Login(ctx context.Context, req LoginRequest) (Grant, error) {
 		return Grant{}, badInput("password", fmt.Sprintf("a password has at most %d bytes", password.MaxBytes))
 	}
 	limits := loginLimits(key, req.Caller.Network)
-	leave, refusal, err := a.admit(ctx, limits)
-	if err != nil || refusal != nil {
-		return Grant{}, firstError(err, refusal)
+	leave, err := a.admit(ctx, limits)
+	if err != nil {
+		return Grant{}, err
 	}
 	defer leave()
 
@@ -80,7 +80,7 @@ func (a *Auth) Login(ctx context.Context, req LoginRequest) (Grant, error) {
 			return grant, err
 		}
 	}
-	return Grant{}, errors.New("auth: the account changed too often while its password was checked")
+	return Grant{}, errChanging
 }
 
 // loginFailure says why a login fails alike, or "" where it does not: a
@@ -115,7 +115,10 @@ func (a *Auth) userByEmail(ctx context.Context, key string) (u user.User, err er
 
 // checkPassword hashes in the pool. For an account without a password it
 // spends the same time on one that nothing matches. Where the stored hash is
-// weaker than is configured now, it returns one to take its place.
+// another than is configured now, and the account may sign in, it returns one to
+// take its place; where it does not, it spends the time of that, so that the
+// state of an account does not show. A foreign hash still takes its own time
+// beside ours.
 func (a *Auth) checkPassword(ctx context.Context, u user.User, given secret.Text) (right bool, renewed string, err error) {
 	encoded := a.dummy
 	if u.Password != "" {
@@ -125,8 +128,12 @@ func (a *Auth) checkPassword(ctx context.Context, u user.User, given secret.Text
 	}
 	err = a.hash(ctx, func() {
 		right = encoded.Verify(given.Reveal()) && u.Password != ""
-		if right && encoded.Stale(a.cfg.Hash) {
+		switch {
+		case u.Password == "" || !encoded.Stale(a.cfg.Hash):
+		case right && u.State == user.Active && encoded.Whole(given.Reveal()):
 			renewed = newHash(given, a.cfg.Hash)
+		default:
+			a.dummy.Verify(given.Reveal())
 		}
 	})
 	return right, renewed, err
@@ -223,16 +230,4 @@ func (a *Auth) loginFailed(ctx context.Context, limits []counted, u user.User, e
 		private.Text += fmt.Sprintf(" (of %d bytes)", len(email))
 	}
 	return refuse(CredentialsWrong, private)
-}
-
-// firstError returns the first of the two that is there, as an error that is
-// nil only if both are.
-func firstError(err error, refusal *Refusal) error {
-	if err != nil {
-		return err
-	}
-	if refusal != nil {
-		return refusal
-	}
-	return nil
 }

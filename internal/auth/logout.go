@@ -14,14 +14,17 @@ import (
 // LogoutRequest says whose session to end: that of a refresh token, or, where
 // there is none, that of an access token which the edge has verified.
 type LogoutRequest struct {
-	Token      secret.Text
-	Session    ulid.ID
-	Everywhere bool // every session of the user
-	Caller     Caller
+	Token          secret.Text
+	IdempotencyKey string // that of the refresh which is not settled; empty for none
+	Session        ulid.ID
+	Everywhere     bool // every session of the user
+	Caller         Caller
 }
 
 // Logout ends a session, durably, before it returns. Ending one that is over
-// is no error: who signs out wants to be signed out, and is.
+// is no error: who signs out wants to be signed out, and is. What the refresh
+// token is worth is [session.Session.Rotate]'s to say: a superseded one ends its
+// own session and no other, as it would at a refresh.
 func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 	id := req.Session
 	var t session.Token
@@ -34,43 +37,47 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 	}
 	now := a.now()
 	var ended []ulid.ID
-	err := a.store.Update(ctx, func(tx Tx) error {
+	var s session.Session
+	verdict := session.Rotated // an access token was judged by the guard
+	err := a.store.Update(ctx, func(tx Tx) (err error) {
 		ended = nil
-		s, err := tx.Session(id)
-		if errors.Is(err, ErrNotFound) {
+		if s, err = tx.Session(id); errors.Is(err, ErrNotFound) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		// A session that is over must not end others: its token may have been
-		// thrown away where somebody finds it.
-		if !a.cfg.Life.Live(s, now) {
-			return nil
-		}
-		end := session.End{At: now, Reason: session.EndLogout, By: ByUser}
-		if !req.Everywhere || !req.Token.IsZero() && superseded(s, t) {
-			ended, err = endSessions(tx, []session.Session{s}, end, req.Caller)
-			return err
-		}
-		end.Reason = session.EndLogoutAll
-		all, err := tx.LiveSessions(s.User)
+		u, err := tx.User(s.User)
 		if err != nil {
 			return err
 		}
-		ended, err = endSessions(tx, all, end, req.Caller)
+		if !req.Token.IsZero() {
+			_, verdict = s.Rotate(t, session.NewAttempt(req.IdempotencyKey), u.State, a.cfg.Life, now)
+		}
+		end := session.End{At: now, Reason: session.EndLogout, By: ByUser}
+		switch {
+		case verdict == session.Superseded:
+			end.Reason, end.By = session.EndReused, ""
+			if err := tx.InsertEvent(newEvent(event.TokenReused, now, s.User, s.ID, byServer, req.Caller.Network, "at a sign-out")); err != nil {
+				return err
+			}
+		case req.Everywhere && verdict.Grants():
+			end.Reason = session.EndLogoutAll
+			ended, err = endAll(tx, u, end, ulid.ID{}, req.Caller)
+			return err
+		}
+		// One that merely ran out is ended too: what is acknowledged must hold
+		// when sessions are given a longer life, or a clock is set back.
+		ended, err = endSessions(tx, []session.Session{s}, end, req.Caller)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	a.tellEnded(ended, now)
+	if req.Everywhere && verdict == session.Superseded {
+		return refuseRefresh(RefreshTokenSuperseded, req.Token, s, "a superseded refresh token asked to end every session of its user; its own was ended")
+	}
 	return nil
-}
-
-// superseded reports whether t is older than what an honest holder of the
-// session can still have. Such a token ends its own session and no more.
-func superseded(s session.Session, t session.Token) bool {
-	return t.Generation+1 < s.Generation || t.Generation+1 == s.Generation && t.Nonce != s.Parent
 }
 
 // endSessions ends those that have not ended and returns their ids.

@@ -17,6 +17,10 @@ import (
 // same session came first. Every round, one of them got through.
 const maxSwaps = 100
 
+// shortest is the life of the shortest-lived access token worth issuing. Tokens
+// count whole seconds: one for less would never be good.
+const shortest = 2 * time.Second
+
 // RefreshRequest asks for new tokens.
 type RefreshRequest struct {
 	Token          secret.Text // the refresh token; empty for none
@@ -42,6 +46,9 @@ func (a *Auth) Refresh(ctx context.Context, req RefreshRequest) (Grant, error) {
 		}
 		now := a.now()
 		next, verdict := st.Session.Rotate(t, attempt, st.State, a.cfg.Life, now)
+		if verdict.Grants() && a.cfg.Life.Ends(st.Session).Sub(now) < shortest {
+			verdict = session.AgedOut
+		}
 		switch verdict {
 		case session.Rotated:
 			// Nobody waits for the answer any more: acting on the request

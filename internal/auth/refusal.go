@@ -18,6 +18,7 @@ const (
 	RefreshTokenForged
 	SessionUnknown
 	SessionOver
+	AccessRevoked // the session of an access token that was genuine
 	SessionIdledOut
 	SessionAgedOut
 	RefreshTokenSuperseded

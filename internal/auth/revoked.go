@@ -9,7 +9,8 @@ import (
 
 // revokedMargin is how long beyond the life of an access token a session that
 // ended is remembered: the leeway of verifiers, and clocks of nodes that
-// disagree by minutes.
+// disagree by minutes. No token is taken for longer than that life, even one
+// that was issued for a longer one; see guard.Config.MaxLife.
 const revokedMargin = 15 * time.Minute
 
 // Revoked is the set of sessions that ended so lately that access tokens of
@@ -19,17 +20,22 @@ type Revoked struct {
 	keep  time.Duration
 	size  atomic.Int64 // so that the usual case, an empty set, takes no lock
 	mu    sync.RWMutex
-	ended map[string]time.Time // when each of them ended
+	ended map[string]ended
 }
 
+// ended is the end of one session. It is forgotten by how long it has been
+// known, on the clock that only runs: one that is set forward and back would
+// let a token in again.
+type ended struct{ at, known time.Time }
+
 func newRevoked(accessLife time.Duration) *Revoked {
-	return &Revoked{keep: accessLife + revokedMargin, ended: make(map[string]time.Time)}
+	return &Revoked{keep: accessLife + revokedMargin, ended: make(map[string]ended)}
 }
 
 // Add remembers that a session ended at the given time.
 func (r *Revoked) Add(session string, at time.Time) {
 	r.mu.Lock()
-	r.ended[session] = at
+	r.ended[session] = ended{at: at, known: time.Now()}
 	r.size.Store(int64(len(r.ended)))
 	r.mu.Unlock()
 }
@@ -41,18 +47,18 @@ func (r *Revoked) Ended(session string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	r.mu.RLock()
-	at, ended := r.ended[session]
+	end, ok := r.ended[session]
 	r.mu.RUnlock()
-	return at, ended
+	return end.at, ok
 }
 
 // Len returns how many sessions are remembered.
 func (r *Revoked) Len() int { return int(r.size.Load()) }
 
-func (r *Revoked) forget(now time.Time) {
+func (r *Revoked) forget() {
 	r.mu.Lock()
-	for id, at := range r.ended {
-		if now.After(at.Add(r.keep)) {
+	for id, end := range r.ended {
+		if time.Since(end.known) > r.keep {
 			delete(r.ended, id)
 		}
 	}

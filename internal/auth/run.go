@@ -23,10 +23,18 @@ func (a *Auth) run(ctx context.Context, after int64) {
 		every(ctx, ledgerFlush, func() {
 			if err := a.ledger.flush(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("denials wait to be written", "error", err)
+				pause(ctx, ledgerPause)
 			}
 		})
 	})
 	wg.Go(func() { every(ctx, choreEvery, func() { a.chores(ctx) }) })
+	wg.Go(func() {
+		every(ctx, followRetry, func() {
+			if err := a.keys.retry(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("the changed keys cannot be read yet", "error", err)
+			}
+		})
+	})
 	wg.Wait()
 	// The last denials are written after the last request was answered.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -68,16 +76,20 @@ func (a *Auth) follow(ctx context.Context, after int64) {
 			continue
 		}
 		a.log.Error("the log of revocations cannot be followed", "error", err)
-		select {
-		case <-time.After(followRetry):
-		case <-ctx.Done():
-		}
+		pause(ctx, followRetry)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }
 
 func (a *Auth) chores(ctx context.Context) {
 	now := a.now()
-	a.revoked.forget(now)
+	a.revoked.forget()
 	err := errors.Join(a.keys.tend(ctx), a.purge(ctx, now))
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("housekeeping failed and will be tried again", "error", err)

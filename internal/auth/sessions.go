@@ -17,7 +17,7 @@ const maxDevices = 200
 func (a *Auth) Me(ctx context.Context, id ulid.ID) (Standing, error) {
 	st, err := a.store.ReadSession(ctx, id)
 	if errors.Is(err, ErrNotFound) {
-		return Standing{}, refuse(NothingThere, doorward.Reason{Check: "session", Text: "the session is not stored any more", Session: id.String()})
+		return Standing{}, accessRevoked(id)
 	}
 	return st, err
 }
@@ -85,7 +85,7 @@ func (a *Auth) EndAll(ctx context.Context, emailKey string) (int, error) {
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {
-		return 0, refuse(NothingThere, doorward.Reason{Check: "user", Text: "there is no account with this address"})
+		return 0, noSuchUser()
 	}
 	if err == nil {
 		a.tellEnded(ended, now)

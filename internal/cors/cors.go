@@ -8,6 +8,7 @@ package cors
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -55,6 +56,9 @@ func New(origins []string, headers ...string) (*Policy, error) {
 	}
 	return p, nil
 }
+
+// Origins returns the origins that are let in, as browsers write them.
+func (p *Policy) Origins() []string { return slices.Sorted(maps.Keys(p.origins)) }
 
 // Allows reports whether origin, as a browser sends it, is let in.
 func (p *Policy) Allows(origin string) bool { return p.origins[origin] }

@@ -59,7 +59,11 @@ func New(cfg Config) (*API, error) {
 		wire:        doorward.Wire{Issuer: cfg.Issuer},
 		now:         cfg.Now, log: cfg.Log,
 	}
-	for _, origin := range cfg.AllowedOrigins {
+	policy, err := cors.New(cfg.AllowedOrigins)
+	if err != nil {
+		return nil, err
+	}
+	for _, origin := range policy.Origins() {
 		if err := a.crossOrigin.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("allowed origin %q: %w", origin, err)
 		}
@@ -72,10 +76,6 @@ func New(cfg Config) (*API, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.deny(w, r, doorward.BadInput(doorward.NotFound, "", ""))
 	})
-	policy, err := cors.New(cfg.AllowedOrigins)
-	if err != nil {
-		return nil, err
-	}
 	a.handler = a.recovered(policy.Handler(mux))
 	return a, nil
 }
@@ -124,7 +124,7 @@ func (a *API) route(pattern string, m methods) http.Handler {
 		serve, ok := m[r.Method]
 		switch {
 		case ok:
-			if err := a.sameOrigin(r); err != nil {
+			if err := a.checkTransport(r); err != nil {
 				a.fail(sw, r, err)
 			} else if err := serve(sw, r); err != nil {
 				a.fail(sw, r, err)

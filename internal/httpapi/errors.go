@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/doorward/doorward"
@@ -18,6 +19,7 @@ var codes = map[auth.Cause]doorward.Code{
 	auth.RefreshTokenForged:     doorward.InvalidRefreshToken,
 	auth.SessionUnknown:         doorward.InvalidRefreshToken,
 	auth.SessionOver:            doorward.InvalidRefreshToken,
+	auth.AccessRevoked:          doorward.TokenRevoked,
 	auth.SessionIdledOut:        doorward.InvalidRefreshToken,
 	auth.SessionAgedOut:         doorward.InvalidRefreshToken,
 	auth.RefreshTokenSuperseded: doorward.RefreshTokenReused,
@@ -64,12 +66,14 @@ func (a *API) denialOf(err error) *doorward.Denial {
 
 // fail answers a request with what a story returned.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	d := a.denialOf(err)
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		// The client is gone: nobody reads the answer, and it is no fault.
-		w.WriteHeader(http.StatusServiceUnavailable)
+		// The client has hung up, or its half of the connection: it is no fault
+		// that an operator should hear of.
+		d.Write(w, a.wire)
 		return
 	}
-	a.deny(w, r, a.denialOf(err))
+	a.deny(w, r, d)
 }
 
 // deny is the only place where a refusal leaves the server: it is counted,
@@ -89,13 +93,19 @@ func (a *API) Remember(r *http.Request, d *doorward.Denial) {
 	if d.ID == "" {
 		return // bad input: the answer said all there is
 	}
-	agent := r.UserAgent()
 	a.auth.Ledger().Record(why.Record{
 		ID: d.ID, Code: d.Code, Status: d.Status(), At: d.At,
-		Method: r.Method, Path: cut(r.URL.Path, pathLimit), Network: a.caller(r).Network,
-		Agent: cut(agent, agentLimit), Detail: d.PublicDetail(), Private: d.Private,
+		Method: cut(r.Method, agentLimit), Path: cut(mask(r.URL.Path), pathLimit), Network: a.caller(r).Network,
+		Agent: cut(mask(r.UserAgent()), agentLimit), Detail: d.PublicDetail(), Private: d.Private,
 	})
 }
+
+// secretLike is what tokens, keys and other long secrets look like, wherever
+// somebody puts them by mistake.
+var secretLike = regexp.MustCompile(`(dwr_|dwk_|eyJ)[\w.~+/=-]*|[\w~+=-]{40,}`)
+
+// mask takes out of a text whatever looks like a secret.
+func mask(s string) string { return secretLike.ReplaceAllString(s, "[masked]") }
 
 // pathLimit is how much is kept of a path, in bytes.
 const pathLimit = 256

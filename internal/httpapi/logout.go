@@ -28,31 +28,38 @@ func (a *API) endSession(w http.ResponseWriter, r *http.Request, everywhere bool
 	if err != nil {
 		return err
 	}
-	err = a.endSessionOf(r, presented, everywhere)
+	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
 	}
-	if presented.cookie {
+	if len(r.CookiesNamed(CookieName)) > 0 {
+		// Whatever comes of it, this browser wants to be rid of its cookie.
 		clearCookie(w)
+	}
+	req := auth.LogoutRequest{Token: presented.token, IdempotencyKey: key, Everywhere: everywhere, Caller: a.caller(r)}
+	if err := a.endSessionOf(r, req, presented); err != nil {
+		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // endSessionOf ends the session of the refresh token; where there is none of
-// ours, that of the access token.
-func (a *API) endSessionOf(r *http.Request, p presented, everywhere bool) error {
-	req := auth.LogoutRequest{Token: p.token, Everywhere: everywhere, Caller: a.caller(r)}
-	var refusal *auth.Refusal
+// ours, that of the access token. A request that holds tokens of two sessions
+// ends both: who sends it wants to be signed out.
+func (a *API) endSessionOf(r *http.Request, req auth.LogoutRequest, p presented) error {
+	var refused *auth.Refusal
 	if !p.token.IsZero() {
 		err := a.auth.Logout(r.Context(), req)
-		if !errors.As(err, &refusal) || r.Header.Get("Authorization") == "" {
+		if err != nil && !errors.As(err, &refused) || r.Header.Get("Authorization") == "" {
 			return err
 		}
 	}
 	principal, denial := a.guard.Check(r)
 	switch {
 	case denial == nil:
+	case !p.token.IsZero() && refused == nil:
+		return nil // the refresh token has spoken; the access token may be as old as it likes
 	case denial.Code == doorward.TokenRevoked:
 		return nil // signed out before: so be it
 	case denial.Code == doorward.TokenMissing && p.cookie:
@@ -62,7 +69,7 @@ func (a *API) endSessionOf(r *http.Request, p presented, everywhere bool) error 
 	}
 	id, err := ulid.Parse(principal.Session)
 	if err != nil {
-		return doorward.BadInput(doorward.InvalidRequest, "", "The access token names no session")
+		return foreignToken(a.now())
 	}
 	req.Token, req.Session = secret.Text{}, id
 	return a.auth.Logout(r.Context(), req)

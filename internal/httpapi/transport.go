@@ -13,7 +13,8 @@ import (
 // other (RFC 6265bis §4.1.3).
 const CookieName = "__Host-Http-doorward"
 
-// transportHeader asks for the cookie instead of the body. Its presence also
+// transportHeader asks for the cookie ("cookie") or the body ("bearer", as
+// without it) to carry the refresh token. Its presence also
 // proves that no plain form sent the request: a page of another origin would
 // have needed a preflight.
 const transportHeader = "Doorward-Transport"
@@ -63,6 +64,17 @@ func clearCookie(w http.ResponseWriter) {
 	})
 }
 
+// checkTransport refuses what cannot be meant, and what another page sent on
+// the strength of the cookie.
+func (a *API) checkTransport(r *http.Request) error {
+	switch r.Header.Get(transportHeader) {
+	case "", "cookie", "bearer":
+		return a.sameOrigin(r)
+	default:
+		return doorward.BadInput(doorward.InvalidRequest, transportHeader, "Doorward-Transport is cookie or bearer")
+	}
+}
+
 // sameOrigin refuses what changes state on the strength of a cookie for
 // another origin than our own and the configured ones.
 func (a *API) sameOrigin(r *http.Request) error {
@@ -89,7 +101,7 @@ func (a *API) crossOriginDenial(text string, r *http.Request) error {
 
 func originOf(r *http.Request) string {
 	if origin := r.Header.Get("Origin"); origin != "" {
-		return " (Origin: " + cut(origin, 200) + ")"
+		return " (Origin: " + cut(mask(origin), 200) + ")"
 	}
 	return ""
 }

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
+// bcryptSees is how many bytes of a password bcrypt looks at.
+const bcryptSees = 72
+
 type bcryptHash struct {
 	encoded []byte // with the prefix $2b$
 	prehash bool   // of the SHA-256 of the password, in hexadecimal, as Django has it

@@ -98,6 +98,7 @@ type Encoded struct {
 	// pointers to a struct, and would show the hash.
 	matches func(password []byte) bool
 	params  Params // of a hash as Hash makes it; else zero
+	sees    int    // how many bytes of a password are looked at; zero for all
 }
 
 // scheme is a hash of one kind, read and within the limits.
@@ -131,6 +132,9 @@ func Parse(encoded string) (Encoded, error) {
 	e := Encoded{matches: s.matches}
 	if h, ok := s.(*argon2Hash); ok && h.variant == argon2.ID && len(h.salt) == SaltSize && len(h.sum) == hashSize {
 		e.params = h.params
+	}
+	if h, ok := s.(*bcryptHash); ok && !h.prehash {
+		e.sees = bcryptSees
 	}
 	return e, nil
 }
@@ -190,6 +194,13 @@ func (e Encoded) Verify(password string) bool {
 	}
 	// An imported hash was made of the bytes as they were typed.
 	return normal != password && e.matches([]byte(password))
+}
+
+// Whole reports whether a check of password against e looks at all of it. Of
+// more than 72 bytes bcrypt looks at the first 72 only: what matched may not be
+// what was set, and must not take its place.
+func (e Encoded) Whole(password string) bool {
+	return e.sees == 0 || len(password) <= e.sees && len(norm.NFC.String(password)) <= e.sees
 }
 
 // Stale reports whether the hash is of any kind or cost other than what [Hash]

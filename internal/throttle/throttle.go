@@ -17,12 +17,15 @@ type Limit struct {
 	Window time.Duration
 }
 
-// The limits on password login.
+// The limits on password login, and on sign-up.
 var (
 	// PerAccount bounds guessing at one account from one network.
 	PerAccount = Limit{Name: "login", Max: 5, Window: 15 * time.Minute}
 	// PerNetwork bounds trying one password on many accounts.
 	PerNetwork = Limit{Name: "login-network", Max: 50, Window: 15 * time.Minute}
+	// Signup bounds how many accounts one network makes. It counts them all:
+	// there is no other failure to count.
+	Signup = Limit{Name: "signup", Max: 300, Window: time.Hour}
 	// InARow closes password login for an account until it is reset (NIST SP
 	// 800-63B-4 §3.2.2): the bound on guessing from many networks.
 	InARow = Limit{Name: "login-account", Max: 100}
@@ -37,7 +40,9 @@ type Count struct {
 
 // current forgets a count whose window is over.
 func (l Limit) current(c Count, now time.Time) Count {
-	if l.Window > 0 && !now.Before(c.Since.Add(l.Window)) {
+	// A count from further ahead than its window is one of a clock that was
+	// wrong; it would lock out for as long as the clock was off.
+	if l.Window > 0 && (!now.Before(c.Since.Add(l.Window)) || c.Since.Sub(now) > l.Window) {
 		return Count{}
 	}
 	return c
@@ -72,9 +77,12 @@ func (l Limit) RetryAfter(c Count, now time.Time) time.Duration {
 
 // Expires returns when the count can be forgotten. One without a window is
 // kept for 30 days after its first failure, which bounds what a stranger who
-// makes up accounts can have stored.
+// makes up accounts can have stored; at the limit it is kept until it is reset.
 func (l Limit) Expires(c Count) time.Time {
-	if l.Window == 0 {
+	switch {
+	case l.Window == 0 && c.Failures >= l.Max:
+		return c.Since.Add(100 * 365 * 24 * time.Hour)
+	case l.Window == 0:
 		return c.Since.Add(30 * 24 * time.Hour)
 	}
 	return c.Since.Add(l.Window)

@@ -84,8 +84,23 @@ func TestLimitExpires(t *testing.T) {
 	if got := l.Expires(c); !got.Equal(start.Add(time.Minute)) || l.Left(c, got) != l.Left(Count{}, got) {
 		t.Errorf("expires %v", got)
 	}
-	if got := (Limit{Max: 1}).Expires(c); !got.Equal(start.Add(30 * 24 * time.Hour)) {
+	if got := (Limit{Max: 2}).Expires(c); !got.Equal(start.Add(30 * 24 * time.Hour)) {
 		t.Errorf("without a window: %v", got)
+	}
+	if got := (Limit{Max: 1}).Expires(c); got.Before(start.Add(50 * 365 * 24 * time.Hour)) {
+		t.Errorf("without a window, at the limit: %v", got)
+	}
+}
+
+// A clock that was wrong by a year locks nobody out for one; nodes whose clocks
+// are minutes apart count together.
+func TestCountFromTheFuture(t *testing.T) {
+	l := Limit{Max: 1, Window: 15 * time.Minute}
+	if got := l.Left(Count{1, start.Add(365 * 24 * time.Hour)}, start); got != 1 {
+		t.Errorf("a year ahead: %d left", got)
+	}
+	if got := l.Left(Count{1, start.Add(5 * time.Minute)}, start); got != 0 {
+		t.Errorf("minutes ahead: %d left", got)
 	}
 }
 
