@@ -4,6 +4,5 @@
 // §11.6.1; problem details, RFC 9457).
 //
 // It imports the standard library and nothing else. To protect a handler, see
-// package guard; to keep a session fresh in a Go program, see package client;
-// to embed the whole server, see package server.
+// package guard; to embed the whole server, see package server.
 package doorward
