@@ -174,6 +174,9 @@ func (s *source) get(ctx context.Context, where *url.URL) (answer, error) {
 	}
 	r.Header.Set("Accept", "application/json, application/jwk-set+json")
 	r.Header.Set("User-Agent", "doorward-guard")
+	// The guard has a cache of its own; one on the way would only add to its age,
+	// when a key has just been changed.
+	r.Header.Set("Cache-Control", "no-cache")
 	asked := s.now()
 	resp, err := s.client.Do(r)
 	if err != nil {
