@@ -48,7 +48,7 @@ func dial(path string) (*conn, error) {
 	}
 	name, err := libc.CString(path)
 	if err != nil {
-		c.close()
+		_ = c.close()
 		return nil, errNoMemory
 	}
 	defer libc.Xfree(c.tls, name)
@@ -62,7 +62,7 @@ func dial(path string) (*conn, error) {
 	}
 	if rc != sqlite3.SQLITE_OK {
 		err := c.fail(rc)
-		c.close()
+		_ = c.close()
 		return nil, err
 	}
 	return c, nil

@@ -26,7 +26,7 @@ func (s *Store) Follow(ctx context.Context, after int64, apply func([]auth.Revoc
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer func() { _ = c.close() }()
 	for {
 		// Asked for before the look, so that what comes after it is announced.
 		grown := s.growth.next()
