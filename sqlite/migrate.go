@@ -70,15 +70,16 @@ const applicationID = 0x44575244
 
 // claim refuses a file that is another program's.
 func claim(c *conn) error {
-	mark, err := number(c, `PRAGMA application_id`)
-	if err != nil || mark == applicationID {
-		return err
-	}
+	// In this order: whoever makes the first table sets the mark with it.
 	tables, err := number(c, `SELECT count(*) FROM sqlite_schema`)
 	if err != nil {
 		return err
 	}
-	if mark != 0 || tables != 0 {
+	mark, err := number(c, `PRAGMA application_id`)
+	if err != nil {
+		return err
+	}
+	if mark != applicationID && (mark != 0 || tables != 0) {
 		return errors.New("sqlite: the file is another program's database")
 	}
 	return nil

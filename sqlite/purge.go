@@ -33,8 +33,9 @@ const (
 		SELECT id FROM session WHERE id > ? AND id <= ? AND (rotated_at < ? OR created_at < ?) ORDER BY id LIMIT ?)`
 )
 
-// stretch is how many sessions a purge looks at: some milliseconds of work.
-const stretch = 10_000
+// defaultStretch is how many sessions a purge looks at: some milliseconds of
+// work.
+const defaultStretch = 10_000
 
 var lastID = func() (id ulid.ID) {
 	for i := range id {
@@ -80,7 +81,7 @@ func (t *tx) purgeSessions(r auth.Retention, limit int) (int, error) {
 	}
 	gone := t.c.changes()
 	from := t.store.purged
-	to, err := all(t.prepare(endOfStretch).id(from).int(stretch-1), func(s *stmt) ulid.ID { return s.idAt(0) })
+	to, err := all(t.prepare(endOfStretch).id(from).int(t.store.stretch-1), func(s *stmt) ulid.ID { return s.idAt(0) })
 	if err != nil {
 		return 0, err
 	}

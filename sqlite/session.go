@@ -20,8 +20,7 @@ const (
 		WHERE id = ? AND generation = ? AND ended_at IS NULL`
 
 	selectSession = sessions + `s.id = ?`
-	// No join here: the account is looked up first, and its sessions are read
-	// off the index, which has them in the order of their ids.
+	// The index has the sessions of an account in the order of their ids.
 	selectSessions     = sessions + `s.user = (SELECT n FROM user WHERE id = ?) ORDER BY s.id DESC LIMIT ?`
 	selectLiveSessions = sessions + `s.user = (SELECT n FROM user WHERE id = ?) AND s.ended_at IS NULL ORDER BY s.id DESC`
 
@@ -36,7 +35,7 @@ func scanSession(r *stmt) session.Session {
 	s := session.Session{
 		ID: r.idAt(0), User: r.idAt(1), Generation: uint32(r.intAt(2)),
 		CreatedAt: r.timeAt(5), RotatedAt: r.timeAt(6), AuthTime: r.timeAt(7),
-		Methods: strings.Fields(r.textAt(8)), Device: r.textAt(9), Network: r.textAt(10),
+		Methods: methods(r.textAt(8)), Device: r.textAt(9), Network: r.textAt(10),
 	}
 	copy(s.Parent[:], r.bytesAt(3))
 	copy(s.Attempt[:], r.bytesAt(4))
@@ -44,6 +43,13 @@ func scanSession(r *stmt) session.Session {
 		s.End = session.End{At: r.timeAt(11), Reason: session.EndReason(r.textAt(12)), By: r.textAt(13)}
 	}
 	return s
+}
+
+func methods(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, " ")
 }
 
 func scanStanding(r *stmt) auth.Standing {

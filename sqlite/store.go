@@ -31,7 +31,8 @@ type Store struct {
 	readers chan *conn // those that are free
 	stats   counters
 	growth  broadcast // of the log of revocations
-	purged  ulid.ID   // how far idle sessions were looked for; used within Updates
+	stretch int64     // how many sessions a purge looks at
+	purged  ulid.ID   // how far it has looked; used within Updates
 
 	mu      sync.Mutex
 	closed  bool
@@ -98,7 +99,7 @@ func open(ctx context.Context, path string, cfg config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: make(chan *conn, numReaders), closing: make(chan struct{})}
+	s := &Store{path: path, readers: make(chan *conn, numReaders), stretch: defaultStretch, closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			_ = errors.Join(s.closeReaders(len(s.readers)), c.close())

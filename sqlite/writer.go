@@ -142,6 +142,8 @@ func ask[T interface{ take() bool }](w *writer, q *queue[T], v T) error {
 func (w *writer) run() {
 	defer close(w.done)
 	for w.wait() {
+		// Who was answered just now may be about to ask for more: a session that
+		// was read is swapped next. To let them run first makes batches larger.
 		runtime.Gosched()
 		w.serveReads()
 		runtime.Gosched()
@@ -189,11 +191,11 @@ func (w *writer) serveReads() {
 		return
 	}
 	err := persist(context.Background(), w.patience, func() error { return w.readAll(batch) }, nil)
+	w.store.stats.reads.Add(int64(len(batch)))
+	w.store.stats.readBatches.Add(1)
 	for _, r := range batch {
 		r.done <- err
 	}
-	w.store.stats.reads.Add(int64(len(batch)))
-	w.store.stats.readBatches.Add(1)
 }
 
 func (w *writer) readAll(batch []*read) error {
@@ -202,7 +204,7 @@ func (w *writer) readAll(batch []*read) error {
 		if err := w.c.prepare(begin).run(); err != nil {
 			return err
 		}
-		defer w.c.prepare(rollback).run()
+		defer func() { _ = w.c.prepare(rollback).run() }()
 	}
 	for _, r := range batch {
 		var err error
@@ -232,13 +234,13 @@ func (w *writer) serveChanges() {
 	if err == nil {
 		revoked, err = w.commit(batch)
 	}
+	w.store.stats.batch(len(batch), err, locked.Sub(started), time.Since(locked))
 	for _, ch := range batch {
 		ch.done <- err
 	}
 	if revoked {
 		w.store.growth.announce()
 	}
-	w.store.stats.batch(len(batch), err, locked.Sub(started), time.Since(locked))
 }
 
 func (w *writer) begin() error {
