@@ -75,6 +75,18 @@ func (b body) secret(name string) (secret.Text, error) {
 	return secret.New(s), err
 }
 
+// readCredentials reads a body that holds an address and a password.
+func readCredentials(w http.ResponseWriter, r *http.Request) (b body, email string, password secret.Text, err error) {
+	if b, err = readBody(w, r); err != nil {
+		return b, email, password, err
+	}
+	if email, err = b.required("email"); err != nil {
+		return b, email, password, err
+	}
+	password, err = b.secret("password")
+	return b, email, password, err
+}
+
 // maxIdempotencyKey bounds an Idempotency-Key, in bytes.
 const maxIdempotencyKey = 255
 

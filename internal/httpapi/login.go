@@ -8,15 +8,7 @@ import (
 
 // login is POST /auth/login {email, password}.
 func (a *API) login(w http.ResponseWriter, r *http.Request) error {
-	b, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	email, err := b.required("email")
-	if err != nil {
-		return err
-	}
-	password, err := b.secret("password")
+	_, email, password, err := readCredentials(w, r)
 	if err != nil {
 		return err
 	}

@@ -20,15 +20,7 @@ func (a *API) logoutAll(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) endSession(w http.ResponseWriter, r *http.Request, everywhere bool) error {
-	b, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	presented, err := refreshToken(r, b)
-	if err != nil {
-		return err
-	}
-	key, err := idempotencyKey(r)
+	p, err := readRefreshToken(w, r)
 	if err != nil {
 		return err
 	}
@@ -36,8 +28,8 @@ func (a *API) endSession(w http.ResponseWriter, r *http.Request, everywhere bool
 		// Whatever comes of it, this browser wants to be rid of its cookie.
 		clearCookie(w)
 	}
-	req := auth.LogoutRequest{Token: presented.token, IdempotencyKey: key, Everywhere: everywhere, Caller: a.caller(r)}
-	if err := a.endSessionOf(r, req, presented); err != nil {
+	req := auth.LogoutRequest{Token: p.token, IdempotencyKey: p.key, Everywhere: everywhere, Caller: a.caller(r)}
+	if err := a.endSessionOf(r, req, p); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -8,15 +8,7 @@ import (
 
 // signup is POST /auth/signup {email, password, name?}.
 func (a *API) signup(w http.ResponseWriter, r *http.Request) error {
-	b, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	email, err := b.required("email")
-	if err != nil {
-		return err
-	}
-	password, err := b.secret("password")
+	b, email, password, err := readCredentials(w, r)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,21 @@ const transportHeader = "Doorward-Transport"
 // presented is the refresh token of a request and the way it came.
 type presented struct {
 	token  secret.Text
-	cookie bool // answer by cookie
+	cookie bool   // answer by cookie
+	key    string // the Idempotency-Key; empty for none
+}
+
+// readRefreshToken reads a request that holds a refresh token and nothing else.
+func readRefreshToken(w http.ResponseWriter, r *http.Request) (presented, error) {
+	b, err := readBody(w, r)
+	if err != nil {
+		return presented{}, err
+	}
+	p, err := refreshToken(r, b)
+	if err == nil {
+		p.key, err = idempotencyKey(r)
+	}
+	return p, err
 }
 
 // refreshToken returns the refresh token of a request: the one in the body, or
