@@ -89,7 +89,7 @@ func followTheOther(h *house) {
 	owner := h.addUser()
 	var want []string
 	h.must(h.plain.Update(h.Context(), func(tx auth.Tx) error {
-		for range 2500 {
+		for range 1100 {
 			s := h.newSession(owner)
 			if err := tx.InsertSession(s); err != nil {
 				return err
