@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/doorward/doorward/sqlite"
 )
@@ -13,14 +14,20 @@ type crowd struct {
 	refreshed float64 // bytes of a session that was refreshed
 	growth    float64 // bytes for each refresh after the first
 	login     float64 // bytes of the event that a login leaves behind
-	few, many float64 // bytes of memory with few sessions, and with many
+	few, many refreshing
+}
+
+// refreshing is how a server was after it had refreshed sessions.
+type refreshing struct {
+	memory float64 // bytes, resident
+	cpu    float64 // µs for each refresh
 }
 
 // fewSessions is how many there are in the small store.
 const fewSessions = 100
 
-// measureCrowd fills a large store and a small one, and refreshes as often on
-// the one as on the other.
+// measureCrowd fills a large store and a small one and refreshes on both: on
+// the large one every session once and then some again, in no order.
 func (b *bench) measureCrowd(ctx context.Context) (*crowd, error) {
 	if b.crowd != nil {
 		return b.crowd, nil
@@ -35,7 +42,7 @@ func (b *bench) measureCrowd(ctx context.Context) (*crowd, error) {
 		return nil, err
 	}
 	var out crowd
-	if out.few, err = b.refreshAll(ctx, small, tokens, n); err != nil {
+	if out.few, err = b.refreshAll(ctx, small, tokens, n/4); err != nil {
 		return nil, err
 	}
 
@@ -50,6 +57,7 @@ func (b *bench) measureCrowd(ctx context.Context) (*crowd, error) {
 		return nil, err
 	}
 	out.fresh = sizes.note() / float64(n)
+	rand.Shuffle(n, func(i, j int) { tokens[i], tokens[j] = tokens[j], tokens[i] })
 	if out.many, err = b.refreshAll(ctx, large, tokens, n); err != nil {
 		return nil, err
 	}
@@ -67,23 +75,25 @@ func (b *bench) measureCrowd(ctx context.Context) (*crowd, error) {
 	return b.crowd, sizes.err
 }
 
-// refreshAll refreshes sessions in turn, so many times in all, puts the tokens
-// that are current then in place of the old ones, and returns the memory that
-// the server has after that.
-func (b *bench) refreshAll(ctx context.Context, db *database, tokens []string, times int) (float64, error) {
+// refreshAll refreshes sessions in turn, so many times in all, and puts the
+// tokens that are current then in place of the old ones.
+func (b *bench) refreshAll(ctx context.Context, db *database, tokens []string, times int) (out refreshing, err error) {
 	clients := min(b.clients, len(tokens))
-	var used Usage
-	err := b.serving(ctx, db, clients, func(c *child, conns []*conn) error {
+	err = b.serving(ctx, db, clients, func(c *child, conns []*conn) error {
 		callers := refreshers(tokens, clients, (times+clients-1)/clients)
-		if _, err := closedLoop(ctx, conns, callers, 0); err != nil {
+		s, err := c.metered(func() (sample, error) { return closedLoop(ctx, conns, callers, 0) })()
+		if err != nil {
 			return err
 		}
 		for i := range tokens {
 			tokens[i] = callers[i%clients].(*refresher).tokens[i/clients]
 		}
-		return c.ask("Usage", struct{}{}, &used)
+		var used Usage
+		err = c.ask("Usage", struct{}{}, &used)
+		out = refreshing{memory: float64(used.Resident), cpu: s.cpuEach()}
+		return err
 	})
-	return float64(used.Resident), err
+	return out, err
 }
 
 // sizes follows the size of a database.
@@ -119,17 +129,19 @@ func sizeRow(ctx context.Context, b *bench) ([]figure, error) {
 	}, nil
 }
 
-// memoryRow compares the memory of a server with many sessions, each of which
-// was refreshed, with one that did the same work for few.
+// memoryRow compares a server with many sessions, each of which was refreshed,
+// with one that has few.
 func memoryRow(ctx context.Context, b *bench) ([]figure, error) {
 	c, err := b.measureCrowd(ctx)
 	if err != nil {
 		return nil, err
 	}
-	const mega = 1 << 20
+	const mebi = 1 << 20
 	many := number(float64(b.sessions))
 	return []figure{
-		{What: "resident with " + many + " sessions", Unit: "MiB", Value: c.many / mega, Floor: c.few / mega, Ratio: c.many / c.few},
-		single(fmt.Sprintf("%s sessions over %d", many, fewSessions), "MiB", (c.many-c.few)/mega).atMost(20),
+		beside(fmt.Sprintf("resident with %s sessions, against %d", many, fewSessions), "MiB",
+			[]float64{c.many.memory / mebi}, []float64{c.few.memory / mebi}),
+		single("the difference", "MiB", (c.many.memory-c.few.memory)/mebi).atMost(20),
+		beside("CPU of a refresh there, in no order", "µs", []float64{c.many.cpu}, []float64{c.few.cpu}),
 	}, nil
 }
