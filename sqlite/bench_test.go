@@ -222,9 +222,11 @@ func BenchmarkInterface(b *testing.B) {
 	})
 }
 
+// swapAny changes a row by chance. The time must be another one, or SQLite
+// would see that nothing changes and write nothing.
 func swapAny(c *conn, ids []ulid.ID) error {
 	var nonce [16]byte
-	return c.prepare(swapSession).int(1).blob(nonce[:]).blob(nonce[:]).int(1).id(ids[rand.IntN(len(ids))]).int(1).run()
+	return c.prepare(swapSession).int(1).blob(nonce[:]).blob(nonce[:]).int(rand.Int64N(1 << 40)).id(ids[rand.IntN(len(ids))]).int(1).run()
 }
 
 // BenchmarkReadAfterCommit reads 32 sessions in one go after every commit of

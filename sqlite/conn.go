@@ -13,7 +13,8 @@ import (
 
 // conn is one connection: SQLite's C interface as translated to Go, with types.
 // It goes past database/sql and the driver for it because a statement on the
-// hot path costs half of what it costs through them (docs/design/003-sqlite.md).
+// hot path costs a third of what it costs through them, or less
+// (docs/design/003-sqlite.md).
 //
 // One goroutine at a time may use a conn; only interrupt may be called beside.
 type conn struct {
