@@ -170,7 +170,7 @@ const (
 		PRAGMA synchronous = FULL;        -- a commit waits for the disk
 		PRAGMA fullfsync = ON;            -- on macOS too, whose fsync does not
 		PRAGMA checkpoint_fullfsync = ON;
-		PRAGMA cache_size = -32768;       -- 32 MiB
+		PRAGMA cache_size = -8192;        -- 8 MiB: more is no faster at 100,000 sessions
 		PRAGMA wal_autocheckpoint = 4000; -- pages
 		PRAGMA journal_size_limit = 67108864;`
 	readerSettings = commonSettings + `
