@@ -29,7 +29,7 @@ var (
 //
 // View and Update run fn in a transaction that sees one state of the store.
 // fn may run more than once, so it must set everything it hands out anew each
-// time. When Update returns nil, what fn wrote is durable; when fn returns an
+// time, and it uses nothing of the store but its Tx. When Update returns nil, what fn wrote is durable; when fn returns an
 // error, nothing was written and Update returns that error. On any other error
 // of Update the outcome is unknown.
 //
@@ -50,7 +50,7 @@ type Store interface {
 
 	// Follow calls apply with every revocation after the given sequence
 	// number, in order and in batches, those of other processes included,
-	// within 250 ms of their commit. It returns when ctx ends, or with an error
+	// within 250 ms of their commit. It returns nil when ctx ends, or an error
 	// when the store cannot be read.
 	Follow(ctx context.Context, after int64, apply func([]Revocation)) error
 
@@ -86,8 +86,9 @@ const (
 	ChangedKeys RevocationKind = "keys"
 )
 
-// Tx is a transaction. Reads return ErrNotFound where there is no row. In a
-// View every write fails.
+// Tx is a transaction. Reads, and writes to what is not there, return
+// ErrNotFound; inserts of what is there already return ErrExists, but for a
+// denial, which is kept once. In a View every write fails.
 type Tx interface {
 	// User returns an account by its id.
 	User(id ulid.ID) (user.User, error)
@@ -140,7 +141,8 @@ type Tx interface {
 	Floods(minute time.Time) ([]why.Flood, error)
 
 	// Purge deletes at most limit rows of each kind that nobody needs any more,
-	// and reports how many went.
+	// and reports how many went. It may look at a part of the rows at a time and
+	// go on from there when it is called again.
 	Purge(Retention, int) (int, error)
 }
 
@@ -162,5 +164,5 @@ type Retention struct {
 	Revocations time.Time
 	Events      time.Time
 	Denials     time.Time
-	MaxDenials  int // of which the latest are kept
+	MaxDenials  int // of which the latest are kept; zero for no bound
 }
