@@ -67,7 +67,7 @@ const (
 	ClassFault               // not known: has an id and a private reason
 )
 
-// CodeInfo is what the contract's table says of one code.
+// CodeInfo is what the table of codes says of one code.
 type CodeInfo struct {
 	Code     Code
 	Status   int      // HTTP status
@@ -125,7 +125,7 @@ var codeIndex = func() map[Code]int {
 	return index
 }()
 
-// Codes returns the whole table, in the contract's order.
+// Codes returns the whole table, in the order of the docs.
 func Codes() []CodeInfo { return append([]CodeInfo(nil), codes...) }
 
 // Info returns the table's row for c, and false where there is none.
