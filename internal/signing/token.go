@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+	"unicode/utf16"
 )
 
 // Claims is what an access token says (RFC 9068 §2.2). Times are kept to the
@@ -176,37 +176,32 @@ func appendList(b []byte, name string, values []string) []byte {
 	return append(b, ']')
 }
 
-// appendString writes s as a JSON string (RFC 8259 §7). What is not UTF-8
-// becomes U+FFFD, as encoding/json has it: a JSON text has no other way.
+// appendString writes s as a JSON string (RFC 8259 §7), with everything but
+// plain ASCII escaped, and with ">", "?" and "~" too. Base64 of such a text needs
+// none of the two characters that base64url writes in another way, so that pages
+// which decode a token's payload by atob and JSON.parse read every name right.
+//
+// What is not UTF-8 becomes U+FFFD, as encoding/json has it: a JSON text has no
+// other way.
 func appendString(b []byte, s string) []byte {
-	const digits = "0123456789abcdef"
 	b = append(b, '"')
-	start := 0 // of what is copied as it is
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' {
-				i++
-				continue
-			}
-			b = append(b, s[start:i]...)
-			if c < ' ' {
-				b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-			} else {
-				b = append(b, '\\', c)
-			}
-			i++
-			start = i
-			continue
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ' && r < '~' && r != '>' && r != '?':
+			b = append(b, byte(r))
+		case r >= 0x10000:
+			high, low := utf16.EncodeRune(r)
+			b = appendEscape(appendEscape(b, high), low)
+		default:
+			b = appendEscape(b, r)
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 {
-			b = append(b, s[start:i]...)
-			b = append(b, "\uFFFD"...)
-			start = i + size
-		}
-		i += size
 	}
-	b = append(b, s[start:]...)
 	return append(b, '"')
+}
+
+func appendEscape(b []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 }

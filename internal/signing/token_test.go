@@ -191,3 +191,31 @@ func BenchmarkSign(b *testing.B) {
 		})
 	}
 }
+
+// TestPayloadIsPlainBase64: whatever an account is called, the payload decodes
+// by plain base64 and reads right as Latin-1, which is what a page's atob gives.
+func TestPayloadIsPlainBase64(t *testing.T) {
+	s, _ := signer(t, "ES256")
+	for _, name := range []string{"Zoë Ångström", "漢字 😀", "a>b?c~d\x7f", "????>>>>~~~~", "\U0010ffff"} {
+		token, err := s.Sign(Claims{Issuer: "https://id.example", Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload := strings.Split(token, ".")[1]
+		text, err := base64.RawStdEncoding.DecodeString(payload)
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+			continue
+		}
+		var got struct{ Name string }
+		if err := json.Unmarshal(text, &got); err != nil || got.Name != name {
+			t.Errorf("%q reads %q, %v", name, got.Name, err)
+		}
+		for _, c := range text {
+			if c >= 0x80 {
+				t.Errorf("%q: the payload is not ASCII", name)
+				break
+			}
+		}
+	}
+}
