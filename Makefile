@@ -38,9 +38,14 @@ test: ## all tests
 race: ## the tests of what runs concurrently, under the race detector
 	go test -race -short $(RACE)
 
+# What is slow by nature: walks of all interleavings, attacks by the hundred
+# thousand, killed processes, hashes.
+SLOW := bench|cmd/doorward|examples|internal/(archtest|argon2|interop|password|session|storetest)|server|sqlite
+
 .PHONY: short
-short: ## the tests that take no time, in under 10 s once built
-	go test -short ./...
+short: ## the quick tests and the server's scripts, in under 10 s once built
+	go test -short $$(go list ./... | grep -vE '/($(SLOW))(/|$$)')
+	go test -short -run TestScripts ./server
 
 .PHONY: bench
 bench: ## the table of docs/performance.md, measured here and now
