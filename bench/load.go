@@ -42,6 +42,10 @@ func openLoop(ctx context.Context, conns []*conn, callers []caller, rate int, d 
 	})
 }
 
+// patience is how long a load may take in all. A server that hangs then fails
+// its row, and not the whole bench.
+const patience = 10 * time.Minute
+
 // load lets each caller ask on a connection of its own, and ends at the first
 // wrong answer of each.
 func load(ctx context.Context, conns []*conn, callers []caller, due pace) (sample, error) {
@@ -51,6 +55,7 @@ func load(ctx context.Context, conns []*conn, callers []caller, due pace) (sampl
 	var wg sync.WaitGroup
 	for i, c := range callers {
 		wg.Go(func() {
+			wrong[i] = conns[i].SetDeadline(begun.Add(patience))
 			for wrong[i] == nil && ctx.Err() == nil {
 				at, ok := due(i, results[i].n)
 				if !ok {
