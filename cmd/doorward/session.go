@@ -9,6 +9,7 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/ulid"
+	"github.com/doorward/doorward/internal/user"
 	"github.com/doorward/doorward/internal/why"
 )
 
@@ -42,6 +43,16 @@ func (o operator) describeSessions(all []session.Session) []signIn {
 	return list
 }
 
+// signIns finds the account with an address and where it is signed in.
+func (o operator) signIns(ctx context.Context, email string) (user.User, []signIn, error) {
+	u, err := o.account(ctx, email)
+	if err != nil {
+		return u, nil, err
+	}
+	live, err := o.Sessions(ctx, u.ID)
+	return u, o.describeSessions(live), err
+}
+
 func (a *app) sessionListCommand() *cobra.Command {
 	return a.facts(a.settings(&cobra.Command{
 		Use:   "list EMAIL",
@@ -49,15 +60,10 @@ func (a *app) sessionListCommand() *cobra.Command {
 		Args:  exactly("EMAIL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.operate(cmd, func(ctx context.Context, o operator) error {
-				u, err := o.account(ctx, args[0])
+				u, list, err := o.signIns(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				live, err := o.Sessions(ctx, u.ID)
-				if err != nil {
-					return err
-				}
-				list := o.describeSessions(live)
 				return a.tell(list, func() { a.listSessions(u.Email, list) })
 			})
 		},

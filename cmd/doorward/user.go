@@ -172,11 +172,7 @@ func (a *app) userShowCommand() *cobra.Command {
 		Args:  exactly("EMAIL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.operate(cmd, func(ctx context.Context, o operator) error {
-				u, err := o.account(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				live, err := o.Sessions(ctx, u.ID)
+				u, list, err := o.signIns(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -196,8 +192,8 @@ func (a *app) userShowCommand() *cobra.Command {
 					account
 					Sessions []signIn    `json:"sessions"`
 					Events   []why.Event `json:"events"`
-				}{describeUser(u), o.describeSessions(live), happened}
-				return a.tell(facts, func() { a.showUser(u, facts.Sessions, happened) })
+				}{describeUser(u), list, happened}
+				return a.tell(facts, func() { a.showUser(u, list, happened) })
 			})
 		},
 	}, "store"))
