@@ -1,0 +1,154 @@
+import type { AuthError } from './errors.ts'
+import type { Code } from './codes.ts'
+
+/** The person who is signed in. */
+export interface User {
+  id: string
+  email: string
+  name: string
+}
+
+/** What somebody signs in with. */
+export interface Credentials {
+  email: string
+  password: string
+}
+
+/** Where a client stands: not known yet, signed in, or signed out. */
+export type AuthStatus = 'loading' | 'signed_in' | 'signed_out'
+
+/**
+ * How a session ended: by the server's denial of a renewal, or by a sign-out
+ * in this tab or in another.
+ */
+export interface SessionEnd {
+  code: Code | 'SIGNED_OUT'
+  /** The denial, where it was one. */
+  error: AuthError | null
+}
+
+/** The state of a client. A new object for each change, and none without one. */
+export interface AuthSnapshot {
+  status: AuthStatus
+  user: User | null
+  /** Why the last session ended; null while signed in and before the first. */
+  end: SessionEnd | null
+  /** Why the session cannot be renewed for now; it is tried again. */
+  error: AuthError | null
+}
+
+/** A session that a server rendered the page with. */
+export interface InitialSession {
+  user: User
+  /** Without a token the client renews before the first request. */
+  accessToken?: string
+  /** Seconds that the token is still good for. */
+  expiresIn?: number
+}
+
+/**
+ * Where the bearer transport keeps its record: `localStorage`, or a native
+ * shell's secure storage. What all tabs share lets a person stay signed in.
+ */
+export interface TokenStorage {
+  getItem(key: string): string | null | Promise<string | null>
+  setItem(key: string, value: string): void | Promise<void>
+  removeItem(key: string): void | Promise<void>
+}
+
+/** Why a client renews. */
+export type RenewReason = 'restore' | 'due' | 'expired' | 'denied' | 'asked'
+
+/** One step of a client, for a log or a timeline. It holds no token. */
+export type AuthEvent =
+  | { type: 'signed_in'; user: User; elsewhere: boolean }
+  | { type: 'renewing'; reason: RenewReason }
+  | { type: 'renewed'; expiresIn: number; elsewhere: boolean }
+  | { type: 'renewal_failed'; error: AuthError; retryIn: number | null }
+  | { type: 'sending'; method: string; url: string; send: 1 | 2; token: boolean }
+  | { type: 'answered'; method: string; url: string; send: 1 | 2; status: number }
+  | { type: 'denied'; method: string; url: string; error: AuthError; next: 'renew' | 'wait' | 'again' | 'give_up' }
+  | { type: 'ended'; end: SessionEnd; elsewhere: boolean }
+
+export interface AuthClientOptions {
+  /** Base URL of the Doorward server. Default: the page's own origin. */
+  server?: string | URL
+  /** Origins that get the access token, beside the page's own and the server's. */
+  origins?: readonly (string | URL)[]
+  /**
+   * How the refresh token travels. `cookie` (the default): in an HttpOnly
+   * cookie that no script can read; the server is on the page's own site.
+   * `bearer`: in bodies, kept in `storage`; for other sites and native shells.
+   */
+  transport?: 'cookie' | 'bearer'
+  /** Where the bearer transport keeps its refresh token. Default: in memory. */
+  storage?: TokenStorage
+  /** Path of the sign-in page. Default: `/login`. */
+  signInPath?: string
+  /** A session that a server rendered the page with. */
+  initial?: InitialSession | null
+  /** Told once for each session that ends, with the reason. */
+  onSessionEnd?: (end: SessionEnd) => void
+  /** Told of each step. */
+  onEvent?: (event: AuthEvent) => void
+  /** Used for every request. Default: the global `fetch`. */
+  fetch?: typeof fetch
+}
+
+/** Keeps one session fresh and sends requests with it. Its methods need no `this`. */
+export interface AuthClient {
+  /** Resolves once it is known whether somebody is signed in. Never rejects. */
+  ready(): Promise<AuthSnapshot>
+  /** Signs in. Rejects with an {@link AuthError}: INVALID_CREDENTIALS, RATE_LIMITED, ACCOUNT_SUSPENDED, … */
+  login(credentials: Credentials): Promise<User>
+  /**
+   * Signs out here and in all tabs at once. Rejects where the server could not
+   * be told; it is told before anybody is signed in here again.
+   */
+  logout(options?: { everywhere?: boolean }): Promise<void>
+  isAuthenticated(): boolean
+  /**
+   * `fetch` with the session: attaches the token, renews it before it expires,
+   * and mends a 401 that a renewal can mend, once. Any other answer is the
+   * caller's. Rejects as `fetch` does, and with an {@link AuthError}
+   * UNAVAILABLE where the token is over and cannot be renewed for now.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  /** A client for the JSON API below `baseURL`. */
+  createApiClient(baseURL?: string | URL): ApiClient
+  /** An access token that is good for now. Rejects with an {@link AuthError}. */
+  getToken(): Promise<string>
+  /** Seconds until the access token expires; 0 without one. */
+  expiresIn(): number
+  /** Renews now, whatever the time. Rejects with an {@link AuthError}. */
+  renew(): Promise<void>
+  /** Whether requests to `url` get the token. */
+  covers(url: string | URL): boolean
+  getSnapshot(): AuthSnapshot
+  /** Calls `listener` after each change of the snapshot; returns how to stop it. */
+  subscribe(listener: () => void): () => void
+  /** Goes to the sign-in page, with the way back to `returnTo` (default: this page). */
+  redirectToLogin(returnTo?: string): void
+  /** Where to go after signing in, from the page's own address; always on this origin. */
+  returnURL(fallback?: string): string
+  /** Stops timers and listeners. The session goes on. */
+  close(): void
+}
+
+export interface ApiRequestInit extends Omit<RequestInit, 'method' | 'body'> {
+  /** Members that are undefined are left out. */
+  query?: Record<string, string | number | boolean | undefined>
+}
+
+/**
+ * Sends JSON, answers with what came: parsed where it is JSON, text where it is
+ * text, undefined for an empty answer. Rejects with an {@link AuthError} for a
+ * status that is not 2xx.
+ */
+export interface ApiClient {
+  get<T = unknown>(path: string, init?: ApiRequestInit): Promise<T>
+  post<T = unknown>(path: string, data?: unknown, init?: ApiRequestInit): Promise<T>
+  put<T = unknown>(path: string, data?: unknown, init?: ApiRequestInit): Promise<T>
+  patch<T = unknown>(path: string, data?: unknown, init?: ApiRequestInit): Promise<T>
+  delete<T = unknown>(path: string, init?: ApiRequestInit): Promise<T>
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+// The sources, not what was last built of them.
+const conditions = ['@doorward/source']
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: { include: ['{client,react}/test/**/*.test.{ts,tsx}'] },
+})
