@@ -2,9 +2,12 @@ module github.com/doorward/doorward
 
 go 1.26.4
 
+ignore ./web/node_modules
+
 require (
 	github.com/VictoriaMetrics/metrics v1.44.0
 	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
+	github.com/evanw/esbuild v0.28.2
 	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/rogpeppe/go-internal v1.16.0

@@ -50,6 +50,7 @@ var rooms = []room{
 	{"internal/auth", 4, []string{"internal/hashpool"}},
 
 	{"docs", 5, nil},
+	{"web", 5, nil},
 	{"internal/pages", 5, []string{"docs"}},
 	{"internal/httpapi", 5, nil},
 	{"sqlite", 5, nil},
@@ -60,6 +61,7 @@ var rooms = []room{
 	{"doorwardtest", 7, nil},
 	{"cmd/doorward", 7, nil},
 	{"bench", 7, nil},
+	{"web/build", 7, nil},
 	{"examples/resource-server", 7, nil},
 	{"examples/embed", 7, nil},
 

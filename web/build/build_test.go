@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+const stale = "%s is stale: run `go generate ./web` and commit what it writes"
+
+// fresh compares a file below web with what it should be.
+func fresh(t *testing.T, name string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
+	if err != nil {
+		t.Error(err)
+	} else if !bytes.Equal(got, want) {
+		t.Errorf(stale, "web/"+name)
+	}
+}
+
+func TestCodesAreFresh(t *testing.T) {
+	fresh(t, codesFile, codes())
+}
+
+// TestSum needs no Node: it looks whether the inputs are still those that the
+// bundle was built from, and the bundle what came out.
+func TestSum(t *testing.T) {
+	said, err := os.ReadFile(filepath.Join("..", sumFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := sum("..", summed(string(said)))
+	if err != nil || now != string(said) {
+		t.Errorf(stale+" (%v)", "web/bundle", err)
+	}
+}
+
+// TestBundleIsFresh builds in memory and compares each byte. The client has no
+// dependencies and can always be built, the demo where "npm ci" was run.
+func TestBundleIsFresh(t *testing.T) {
+	building := entries
+	_, err := os.Stat("../node_modules")
+	if missing := errors.Is(err, fs.ErrNotExist); missing && os.Getenv("DOORWARD_CI") == "" {
+		t.Log("without web/node_modules only the client is built, not the demo")
+		building = map[string]string{"doorward": entries["doorward"]}
+	}
+	built, err := bundle("..", building)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range built.files {
+		fresh(t, "bundle/"+name, content)
+	}
+	if len(building) < len(entries) {
+		return
+	}
+	want, err := sum("..", built.names())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh(t, sumFile, []byte(want))
+	files, err := os.ReadDir("../bundle")
+	if err != nil || len(files) != len(built.files) {
+		t.Errorf("web/bundle has %d files, %d are built (%v)", len(files), len(built.files), err)
+	}
+}
+
+// TestSizes holds what each entry may cost a page: bytes of its own code, with
+// what it imports of its package and without other packages, minified and then
+// compressed as by gzip -9 (Go's is some bytes larger than zlib's).
+func TestSizes(t *testing.T) {
+	for entry, budget := range map[string]int{
+		"client/src/index.ts": 6144,
+	} {
+		if _, err := os.Stat("../" + entry); err != nil {
+			continue
+		}
+		options := options("..")
+		options.EntryPoints = []string{entry}
+		options.Packages = api.PackagesExternal
+		files, _, err := run(options)
+		if err != nil {
+			t.Errorf("%s: %v", entry, err)
+			continue
+		}
+		for _, content := range files {
+			var packed bytes.Buffer
+			w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(content); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%-24s %5d bytes, %5d compressed, of %5d", entry, len(content), packed.Len(), budget)
+			if packed.Len() > budget {
+				t.Errorf("%s has %d bytes compressed, its budget is %d", entry, packed.Len(), budget)
+			}
+		}
+	}
+}
