@@ -1,7 +1,7 @@
+import { param, parseChallenges } from './challenge.ts'
 import { codes, type Code, type Recovery } from './codes.ts'
-import { parseChallenges } from './challenge.ts'
 
-/** A refusal as it is on the wire: RFC 9457 and Doorward's members. */
+/** What is said of a refusal on the wire: RFC 9457 and Doorward's members. */
 export interface Problem {
   code?: string
   detail?: string
@@ -12,35 +12,111 @@ export interface Problem {
   scope?: string
 }
 
+export interface AuthErrorInit {
+  status?: number
+  problem?: Problem
+  /** Default: what the table says of the code. */
+  recovery?: Recovery
+  retryAfter?: number | null
+  cause?: unknown
+}
+
 /**
  * A request that was refused, or that could not be made. `code` says what
- * happened, `recovery` what to do about it, `denial` is the id that the
- * operator finds the whole story by, and `help` the page that explains it.
+ * happened and `recovery` what to do about it; `denial` is the id by which the
+ * operator finds the whole story, and `help` the page that explains the code.
  */
 export class AuthError<C extends Code | 'UNKNOWN' = Code | 'UNKNOWN'> extends Error {
-  override readonly name = 'AuthError'
+  /** A code of the table, or UNKNOWN for an answer that names none. */
   readonly code: C
   readonly recovery: Recovery
   /** HTTP status; 0 where there was no answer. */
   readonly status: number
   readonly denial: string | null
   readonly help: string | null
-  /** Seconds to wait before another try; null where the server does not say. */
-  readonly retryAfter: number | null
   /** The member of the request at fault, for INVALID_REQUEST. */
   readonly member: string | null
   /** The missing scopes, for INSUFFICIENT_SCOPE. */
   readonly scope: string | null
+  /** Seconds to wait before another try; null where the server does not say. */
+  readonly retryAfter: number | null
 
-  constructor(code: C, status: number, problem: Problem = {}, options?: ErrorOptions & { retryAfter?: number | null }) {
-    super(problem.detail || problem.message || `${code} (HTTP ${status})`, options)
+  constructor(code: C, about: AuthErrorInit = {}) {
+    const { status = 0, problem = {}, recovery, retryAfter = null, cause } = about
+    super(problem.detail || problem.message || (status ? `${code}, HTTP status ${status}` : code), { cause })
+    this.name = 'AuthError'
     this.code = code
+    this.recovery = recovery ?? codes[code as Code] ?? 'none'
     this.status = status
-    this.recovery = codes[code as Code] ?? 'none'
-    this.denial = problem.instance ?? null
-    this.help = problem.type ?? null
-    this.member = problem.member ?? null
-    this.scope = problem.scope ?? null
-    this.retryAfter = options?.retryAfter ?? null
+    this.denial = problem.instance || null
+    this.help = problem.type || null
+    this.member = problem.member || null
+    this.scope = problem.scope || null
+    this.retryAfter = retryAfter
   }
+}
+
+/** Whether `error` is an {@link AuthError}, of that code where one is given. */
+export function isAuthError<C extends Code | 'UNKNOWN'>(error: unknown, code?: C): error is AuthError<C> {
+  return error instanceof AuthError && (code === undefined || error.code === code)
+}
+
+/** The request could not be made, or its answer not be understood. */
+export function unavailable(detail: string, cause?: unknown): AuthError<'UNAVAILABLE'> {
+  return new AuthError('UNAVAILABLE', { problem: { detail }, cause })
+}
+
+const codeOfChallenge: Record<string, Code> = {
+  '': 'TOKEN_MISSING',
+  invalid_token: 'TOKEN_INVALID',
+  invalid_request: 'INVALID_REQUEST',
+  insufficient_scope: 'INSUFFICIENT_SCOPE',
+  insufficient_user_authentication: 'STEP_UP_REQUIRED',
+}
+
+/**
+ * Reads an answer that is no success. The body names the code; where another
+ * server answered, the challenge does (RFC 6750 §3.1). It consumes the body:
+ * give it a clone where somebody else reads it too.
+ */
+export async function errorFrom(response: Response): Promise<AuthError> {
+  const { status, headers } = response
+  let problem: Problem = {}
+  if (/\bjson\b/.test(headers.get('Content-Type') ?? '')) {
+    try {
+      const body: unknown = await response.json()
+      if (body && typeof body === 'object') problem = strings(body)
+    } catch {
+      // A body cut short: the status and the fields say enough.
+    }
+  }
+  const field = headers.get('WWW-Authenticate')
+  const about: AuthErrorInit = { status, problem, retryAfter: retryAfter(headers) }
+  if (problem.code) {
+    const known = Object.hasOwn(codes, problem.code)
+    return new AuthError(known ? (problem.code as Code) : 'UNKNOWN', about)
+  }
+  if (status >= 500) return new AuthError('UNAVAILABLE', about)
+  if (status === 429) return new AuthError('RATE_LIMITED', about)
+  const bearer = parseChallenges(field).find((challenge) => /^bearer$/i.test(challenge.scheme))
+  if (bearer) {
+    about.problem = { ...problem, detail: param(bearer, 'error_description') ?? '', scope: param(bearer, 'scope') ?? '' }
+    return new AuthError(codeOfChallenge[param(bearer, 'error') ?? ''] ?? 'UNKNOWN', about)
+  }
+  // A server that gives no reason at all may well mean the token.
+  if (status === 401 && !field) about.recovery = 'renew'
+  return new AuthError('UNKNOWN', about)
+}
+
+function strings(body: object): Problem {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => typeof value === 'string'))
+}
+
+/** Retry-After in seconds. A date counts from the answer's own, not from the device's clock. */
+function retryAfter(headers: Headers): number | null {
+  const value = headers.get('Retry-After')
+  if (!value) return null
+  if (/^\d+$/.test(value)) return Number(value)
+  const seconds = (Date.parse(value) - Date.parse(headers.get('Date') ?? '')) / 1000
+  return seconds >= 0 ? seconds : null
 }

@@ -59,16 +59,31 @@ export interface TokenStorage {
 /** Why a client renews. */
 export type RenewReason = 'restore' | 'due' | 'expired' | 'denied' | 'asked'
 
+/** A request of a caller's: `call` numbers what it asked for, `send` how often that was sent. */
+export interface Sending {
+  call: number
+  send: 1 | 2
+  method: string
+  url: string
+}
+
 /** One step of a client, for a log or a timeline. It holds no token. */
 export type AuthEvent =
   | { type: 'signed_in'; user: User; elsewhere: boolean }
   | { type: 'renewing'; reason: RenewReason }
   | { type: 'renewed'; expiresIn: number; elsewhere: boolean }
   | { type: 'renewal_failed'; error: AuthError; retryIn: number | null }
-  | { type: 'sending'; method: string; url: string; send: 1 | 2; token: boolean }
-  | { type: 'answered'; method: string; url: string; send: 1 | 2; status: number }
-  | { type: 'denied'; method: string; url: string; error: AuthError; next: 'renew' | 'wait' | 'again' | 'give_up' }
+  | ({ type: 'sending' } & Sending)
+  | ({ type: 'answered'; status: number } & Sending)
+  | ({ type: 'failed'; error: unknown } & Sending)
+  | ({ type: 'denied'; error: AuthError; next: Mend } & Sending)
   | { type: 'ended'; end: SessionEnd; elsewhere: boolean }
+
+/**
+ * What mends a 401: a renewal; the token that another request has got by now;
+ * a moment's wait; or nothing.
+ */
+export type Mend = 'renew' | 'again' | 'wait' | 'give_up'
 
 export interface AuthClientOptions {
   /** Base URL of the Doorward server. Default: the page's own origin. */
@@ -85,8 +100,11 @@ export interface AuthClientOptions {
   storage?: TokenStorage
   /** Path of the sign-in page. Default: `/login`. */
   signInPath?: string
-  /** A session that a server rendered the page with. */
-  initial?: InitialSession | null
+  /**
+   * The session that a server rendered the page with; null where it found
+   * nobody signed in, undefined where it does not know.
+   */
+  initial?: InitialSession | null | undefined
   /** Told once for each session that ends, with the reason. */
   onSessionEnd?: (end: SessionEnd) => void
   /** Told of each step. */
@@ -120,14 +138,27 @@ export interface AuthClient {
   getToken(): Promise<string>
   /** Seconds until the access token expires; 0 without one. */
   expiresIn(): number
+  /** Seconds until it is renewed of itself. */
+  renewsIn(): number
+  /**
+   * Does what mends `error`, a 401 that was answered to `token`, for who sends
+   * requests by other means than `fetch`. True where sending once more, with
+   * what {@link getToken} gives then, is worth it. Rejects with an
+   * {@link AuthError} UNAVAILABLE where that cannot be known now.
+   */
+  mend(error: AuthError, token: string, signal?: AbortSignal | null): Promise<boolean>
   /** Renews now, whatever the time. Rejects with an {@link AuthError}. */
   renew(): Promise<void>
-  /** Whether requests to `url` get the token. */
+  /** Whether requests to `url` get the token: its origin does, and it is no route to sign in by. */
   covers(url: string | URL): boolean
   getSnapshot(): AuthSnapshot
   /** Calls `listener` after each change of the snapshot; returns how to stop it. */
   subscribe(listener: () => void): () => void
-  /** Goes to the sign-in page, with the way back to `returnTo` (default: this page). */
+  /** What the snapshot was when the client was made: what a server renders. */
+  getInitialSnapshot(): AuthSnapshot
+  /** The address of the sign-in page, with the way back to `returnTo` (default: this page). */
+  signInURL(returnTo?: string): string
+  /** Goes there. Does nothing on the sign-in page itself, and without a page. */
   redirectToLogin(returnTo?: string): void
   /** Where to go after signing in, from the page's own address; always on this origin. */
   returnURL(fallback?: string): string

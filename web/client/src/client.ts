@@ -1,0 +1,177 @@
+import { createApiClient } from './api-client.ts'
+import { AuthError, errorFrom, unavailable } from './errors.ts'
+import { safeReturnURL, signInURL } from './return-url.ts'
+import { Session, sleep } from './session.ts'
+import type { AuthClient, AuthClientOptions, Mend, Sending } from './types.ts'
+
+/** How long a request waits for a renewal while its token is still good, in milliseconds. */
+const politeness = 2000
+
+/** How long a request waits for a token to become active, in seconds. */
+const shortWait = 1
+const longWait = 5
+
+/** The routes where a 401 answers what was asked, not the token. */
+const signingIn = new Set(['login', 'signup', 'refresh', 'logout', 'logout/all'])
+
+/**
+ * Makes a client. One per page is enough; nothing is asked and no listener
+ * added before the first use.
+ */
+export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
+  const base = (): string => {
+    const server = options.server ?? globalThis.location?.origin
+    if (!server) throw new TypeError('createAuthClient: outside of a browser, `server` must say where the server is')
+    return String(server).replace(/\/+$/, '')
+  }
+  const session = new Session(options, base)
+  const send: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init)
+  const resolve = (url: string | URL) => new URL(url, globalThis.location?.href ?? base())
+
+  const covers = (url: string | URL): boolean => {
+    const { origin, pathname } = resolve(url)
+    const own = [globalThis.location?.origin, options.server, ...(options.origins ?? [])]
+    if (origin === 'null' || !own.some((each) => each && new URL(each).origin === origin)) return false
+    const routes = new URL(`${base()}/auth/`)
+    return origin !== routes.origin || !pathname.startsWith(routes.pathname) || !signingIn.has(pathname.slice(routes.pathname.length))
+  }
+
+  /** The token to send with, or null for nobody. Rejects where it is over and cannot be renewed. */
+  const current = async (): Promise<string | null> => {
+    const { tokens } = session
+    session.start()
+    if (session.snapshot.status === 'loading') await session.restore()
+    if (session.snapshot.status !== 'signed_in') return null
+    if (tokens.isDue()) {
+      const renewal = session.renew(tokens.isExpired() ? 'expired' : 'due')
+      if (tokens.isExpired()) await renewal
+      else await Promise.race([renewal.catch(() => {}), sleep(politeness)])
+    }
+    if (session.snapshot.status !== 'signed_in') return null
+    if (tokens.isExpired()) throw unavailable('The access token is over and could not be renewed')
+    return tokens.token
+  }
+
+  const whatMends = (error: AuthError, token: string): Mend => {
+    if (error.recovery === 'wait_clock') return 'wait'
+    // Of a token that was good when we got it the refresh is the judge.
+    if (error.recovery !== 'renew' && error.code !== 'TOKEN_INVALID' && error.code !== 'TOKEN_REVOKED') return 'give_up'
+    const now = session.tokens.token
+    if (now !== token) return now ? 'again' : 'give_up'
+    return error.code === 'TOKEN_REVOKED' || session.mendable() ? 'renew' : 'give_up'
+  }
+
+  const apply = async (mend: Mend, error: AuthError, signal?: AbortSignal | null): Promise<boolean> => {
+    if (mend === 'wait') await until(signal, sleep(1000 * Math.min(error.retryAfter ?? shortWait, longWait)))
+    if (mend === 'renew') {
+      try {
+        await until(signal, session.renew('denied'))
+      } catch (failure) {
+        if (session.snapshot.status !== 'signed_out') throw failure
+      }
+    }
+    return mend !== 'give_up' && session.tokens.token !== null
+  }
+
+  let calls = 0
+
+  const authFetch: typeof fetch = async (input, init) => {
+    const request = input instanceof Request ? input : null
+    const url = resolve(request ? request.url : (input as string | URL))
+    const headers = new Headers(init?.headers ?? request?.headers)
+    if (!covers(url) || headers.has('Authorization')) return send(input, init)
+
+    const signal = init?.signal ?? request?.signal
+    let token = await until(signal, current())
+    if (!token) return send(input, init)
+
+    // A stream can be read once, so that each send needs one of its own.
+    let first: RequestInfo | URL = input
+    let rest = init
+    if (init?.body instanceof ReadableStream) {
+      first = new Request(input, { ...init, duplex: 'half' } as RequestInit)
+      rest = {}
+    }
+    const again = first instanceof Request ? first.clone() : first
+
+    const step: Sending = { call: ++calls, send: 1, method: (init?.method ?? request?.method ?? 'GET').toUpperCase(), url: url.href }
+    for (;;) {
+      headers.set('Authorization', `Bearer ${token}`)
+      session.emit({ type: 'sending', ...step })
+      let response: Response
+      try {
+        response = await send(step.send === 1 ? first : again, { ...rest, headers })
+      } catch (error) {
+        session.emit({ type: 'failed', ...step, error })
+        throw error
+      }
+      session.emit({ type: 'answered', ...step, status: response.status })
+      if (response.status !== 401) return response
+      const error = await errorFrom(response.clone())
+      const next = step.send === 1 ? whatMends(error, token) : 'give_up'
+      session.emit({ type: 'denied', ...step, error, next })
+      if (!(await apply(next, error, signal))) return response
+      await response.body?.cancel()
+      token = session.tokens.token!
+      step.send = 2
+    }
+  }
+
+  const signInPath = options.signInPath ?? '/login'
+  const toSignIn = (returnTo?: string): string => {
+    const here = globalThis.location
+    return signInURL(signInPath, returnTo ?? (here ? here.pathname + here.search + here.hash : ''))
+  }
+
+  return {
+    async ready() {
+      session.restore().catch(() => {}) // it is tried again
+      await new Promise<void>((known) => {
+        const check = () => {
+          if (session.snapshot.status === 'loading') return
+          stop()
+          known()
+        }
+        const stop = session.subscribe(check)
+        check()
+      })
+      return session.snapshot
+    },
+    login: ({ email, password }) => session.login({ email, password }),
+    logout: ({ everywhere = false } = {}) => session.logout(everywhere),
+    isAuthenticated: () => session.snapshot.status === 'signed_in',
+    fetch: authFetch,
+    createApiClient: (baseURL = '') => createApiClient(authFetch, baseURL),
+    async getToken() {
+      const token = await current()
+      if (!token) throw session.snapshot.end?.error ?? new AuthError('TOKEN_MISSING', { problem: { detail: 'Nobody is signed in' } })
+      return token
+    },
+    expiresIn: () => session.tokens.left / 1000,
+    renewsIn: () => session.tokens.untilDue / 1000,
+    renew: () => session.renew('asked'),
+    mend: (error, token, signal) => apply(whatMends(error, token), error, signal),
+    covers,
+    getSnapshot: () => session.snapshot,
+    subscribe: (listener) => session.subscribe(listener),
+    getInitialSnapshot: () => session.initial,
+    signInURL: toSignIn,
+    redirectToLogin(returnTo) {
+      const here = globalThis.location
+      if (here && here.pathname !== new URL(signInPath, here.href).pathname) here.assign(toSignIn(returnTo))
+    },
+    returnURL: (fallback) => safeReturnURL(new URLSearchParams(globalThis.location?.search).get('return'), fallback),
+    close: () => session.stop(),
+  }
+}
+
+/** Waits for `work`, or until the caller gives up; the work goes on for others. */
+function until<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work
+  return new Promise<T>((resolve, reject) => {
+    const leave = () => reject(signal.reason as Error)
+    if (signal.aborted) return leave()
+    signal.addEventListener('abort', leave, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}

@@ -1,0 +1,181 @@
+import { sessionOf } from './token-manager.ts'
+import type { TokenStorage } from './types.ts'
+
+/** An answer that hands out tokens. */
+export interface Grant {
+  accessToken: string
+  /** Seconds. */
+  expiresIn: number
+  /** Absent where it travels in a cookie. */
+  refreshToken?: string
+  user: { id: string; email: string; name: string }
+}
+
+/** What a refresh is asked with. */
+export interface Ask {
+  /** Absent where it travels in a cookie. */
+  refreshToken?: string
+  /** The Idempotency-Key; absent where there is no place to save one. */
+  key?: string
+}
+
+/**
+ * Where the refresh token is kept, and with it the key of the refresh that is
+ * not settled yet. All who share the token share the key: a repeated refresh
+ * must look like the same one, however late it comes and whoever sends it.
+ */
+export interface Vault {
+  /**
+   * What to ask with, its key saved. Null where there is nothing, or only what
+   * the person has signed out of and does not mean. Send in the same task.
+   */
+  ask(leaving?: boolean): Promise<Ask | null>
+  /**
+   * Takes the answer to `asked`; without one it was denied for good. False
+   * where somebody has put another token here meanwhile: that one counts.
+   */
+  settle(asked: Ask, answer?: Grant): Promise<boolean>
+  /** Takes a new sign-in. */
+  put(answer: Grant): Promise<void>
+  /** Says that the person has signed out, until the server has been told. */
+  leave(): Promise<void>
+  /** Whether the server is still to be told of a sign-out. */
+  left(): Promise<boolean>
+  /** Forgets everything. */
+  clear(): Promise<void>
+  /** Whether the session of that name is kept here; with a cookie nobody knows. */
+  holds(session: string | undefined): Promise<boolean>
+}
+
+/** 128 random bits. `randomUUID` is not there on plain http. */
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('')
+
+/** As long as a refresh token can live. */
+const longest = 30 * 24 * 3600 // seconds
+
+const attemptCookie = 'doorward-attempt'
+const leaveCookie = 'doorward-left'
+
+/**
+ * The refresh token is in a cookie that no script can read; its key is in one
+ * of the page's own, so that whatever renders on the server sees it too.
+ */
+export function cookieVault(): Vault {
+  const read = (name: string): string | undefined => {
+    try {
+      return document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]
+    } catch {
+      return undefined // no document, or a sandbox without cookies
+    }
+  }
+  const write = (name: string, value: string): void => {
+    try {
+      const secure = location.protocol === 'https:' ? '; Secure' : ''
+      document.cookie = `${name}=${value}; Path=/; SameSite=Strict; Max-Age=${value ? longest : 0}${secure}`
+    } catch {
+      // As above.
+    }
+  }
+  return {
+    async ask(leaving) {
+      if (read(leaveCookie) && !leaving) return null
+      if (!read(attemptCookie)) write(attemptCookie, randomKey())
+      const key = read(attemptCookie)
+      return key ? { key } : {}
+    },
+    async settle(asked) {
+      if (read(attemptCookie) === asked.key) write(attemptCookie, '')
+      return true
+    },
+    async put() {
+      write(attemptCookie, '')
+      write(leaveCookie, '')
+    },
+    async leave() {
+      write(leaveCookie, '1')
+    },
+    async left() {
+      return !!read(leaveCookie)
+    },
+    async clear() {
+      write(attemptCookie, '')
+      write(leaveCookie, '')
+    },
+    async holds() {
+      return true
+    },
+  }
+}
+
+/** The one record of the bearer transport: a token is never without its key. */
+interface Kept {
+  refreshToken: string
+  key?: string
+  /** The session, as the access token names it. */
+  session?: string
+  /** Signed out, and the server not told yet. */
+  left?: boolean
+}
+
+/** The refresh token is in `storage`, or in memory where that fails or there is none. */
+export function storageVault(name: string, storage?: TokenStorage): Vault {
+  let memory: string | null = null
+  let broken = !storage
+  const read = async (): Promise<Kept | null> => {
+    let text = memory
+    if (!broken) {
+      try {
+        text = await storage!.getItem(name)
+      } catch {
+        broken = true
+      }
+    }
+    try {
+      const kept = JSON.parse(text ?? 'null') as Kept | null
+      return kept?.refreshToken ? kept : null
+    } catch {
+      return null // not ours
+    }
+  }
+  const write = async (kept: Kept | null): Promise<void> => {
+    memory = kept && JSON.stringify(kept)
+    if (broken) return
+    try {
+      if (memory) await storage!.setItem(name, memory)
+      else await storage!.removeItem(name)
+    } catch {
+      broken = true // denied or full: this tab goes on by itself
+    }
+  }
+  const keptOf = (answer: Grant): Kept => {
+    const session = sessionOf(answer.accessToken)
+    return { refreshToken: answer.refreshToken!, ...(session && { session }) }
+  }
+  return {
+    async ask(leaving) {
+      const kept = await read()
+      if (!kept || (kept.left && !leaving)) return null
+      if (!kept.key) await write(Object.assign(kept, { key: randomKey() }))
+      return { refreshToken: kept.refreshToken, key: kept.key! }
+    },
+    async settle(asked, answer) {
+      const kept = await read()
+      if (kept?.refreshToken !== asked.refreshToken || kept?.left) return false
+      await write(answer ? keptOf(answer) : null)
+      return true
+    },
+    put: (answer) => write(keptOf(answer)),
+    async leave() {
+      const kept = await read()
+      if (kept) await write({ ...kept, left: true })
+    },
+    async left() {
+      return !!(await read())?.left
+    },
+    clear: () => write(null),
+    async holds(session) {
+      const kept = await read()
+      return !!kept && !kept.left && kept.session === session
+    },
+  }
+}
