@@ -3,6 +3,11 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := check
 
+# Under CI nothing is skipped.
+ifdef CI
+export DOORWARD_CI := 1
+endif
+
 GOLANGCI := v2.15.0
 FUZZTIME ?= 30s
 
@@ -14,7 +19,14 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: check
-check: tidy lint test race ## everything that CI runs (the default)
+check: deps tidy lint test race web torture ## everything that CI runs (the default)
+
+# Each target keeps all processors busy by itself, and deps must be done first.
+.NOTPARALLEL:
+
+.PHONY: deps
+deps: ## what make needs beside Go, installed where that can be done
+	@.ci/deps
 
 .PHONY: tidy
 tidy: ## formatting, vet, generated files and go.mod are as they should be
@@ -37,6 +49,21 @@ test: ## all tests
 .PHONY: race
 race: ## the tests of what runs concurrently, under the race detector
 	go test -race -short $(RACE)
+
+.PHONY: web
+web: deps ## the TypeScript: types, lint, tests, packages, a stranger's app
+	go test -run 'Fresh|Sum|Sizes' ./web/build
+	@if .ci/deps has node; then \
+	  cd web; for script in check lint test pack:check consumer; do npm run --silent $$script; done; \
+	fi
+
+.PHONY: torture
+torture: deps ## browsers against the binary, for a minute
+	@if .ci/deps has browser; then cd web; npm run --silent torture --workspace torture; fi
+
+.PHONY: soak
+soak: export DOORWARD_SOAK = 1
+soak: torture ## the same, for much longer
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.

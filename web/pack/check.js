@@ -3,13 +3,13 @@
 import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packages, run, web, withPacked } from './packages.js'
+import { packages, run, runInstalled, web, withPacked } from './packages.js'
 
 await withPacked((archives) => {
   for (const [i, name] of packages.entries()) {
     const archive = /** @type {string} */ (archives[i])
-    run(web, 'npx', '--no', 'publint', 'run', archive, '--strict')
-    run(web, 'npx', '--no', 'attw', archive, '--profile', 'esm-only')
+    runInstalled(web, 'publint', 'run', archive, '--strict')
+    runInstalled(web, 'attw', archive, '--profile', 'esm-only')
 
     const files = run(web, 'tar', '-tzf', archive).trim().split('\n')
     for (const file of ['LICENSE', 'README.md', 'package.json']) {

@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { manifest, packages, run, web, withPacked } from './packages.js'
+import { manifest, packages, run, runInstalled, web, withPacked } from './packages.js'
 
 const needed = ['react', 'react-dom', 'vite', 'typescript', '@types/react', '@types/react-dom']
 const optional = Object.keys(manifest('client').peerDependenciesMeta)
@@ -46,7 +46,7 @@ await withPacked((archives, dir) => {
     writeFileSync(join(app, name), text)
   const install = (/** @type {string[]} */ what) =>
     run(app, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...what)
-  const compile = () => run(app, 'npx', '--no', 'tsc', '-p', '.')
+  const compile = () => runInstalled(app, 'tsc', '-p', '.')
 
   write('package.json', JSON.stringify({ name: 'app', private: true, type: 'module' }))
   write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['src'] }))
@@ -58,7 +58,7 @@ await withPacked((archives, dir) => {
 
   install([...archives, ...needed.map(asHere)])
   compile()
-  run(app, 'npx', '--no', 'vite', 'build')
+  runInstalled(app, 'vite', 'build')
   const built = readdirSync(join(app, 'dist/assets')).filter((name) => name.endsWith('.js'))
   assert.equal(built.length, 1)
   console.log('an app as in the README: compiled, and built by Vite')

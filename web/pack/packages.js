@@ -25,6 +25,17 @@ export function run(dir, command, ...args) {
   }
 }
 
+/**
+ * Runs a command of a package that is installed in `dir`.
+ *
+ * @param {string} dir
+ * @param {string} command
+ * @param {...string} args
+ */
+export function runInstalled(dir, command, ...args) {
+  return run(dir, join(dir, 'node_modules/.bin', command), ...args)
+}
+
 /** @param {string} name */
 export function manifest(name) {
   return JSON.parse(readFileSync(join(web, name, 'package.json'), 'utf8'))
