@@ -29,9 +29,9 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const resolve = (url: string | URL) => new URL(url, globalThis.location?.href ?? base())
 
   const covers = (url: string | URL): boolean => {
-    const { origin, pathname } = resolve(url)
+    const { protocol, origin, pathname } = resolve(url)
     const own = [globalThis.location?.origin, options.server, ...(options.origins ?? [])]
-    if (origin === 'null' || !own.some((each) => each && new URL(each).origin === origin)) return false
+    if (!/^https?:$/.test(protocol) || !own.some((each) => each && new URL(each).origin === origin)) return false
     const routes = new URL(`${base()}/auth/`)
     return origin !== routes.origin || !pathname.startsWith(routes.pathname) || !signingIn.has(pathname.slice(routes.pathname.length))
   }
@@ -89,7 +89,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     let first: RequestInfo | URL = input
     let rest = init
     if (init?.body instanceof ReadableStream) {
-      first = new Request(input, { ...init, duplex: 'half' } as RequestInit)
+      first = new Request(request ?? url, { ...init, duplex: 'half' } as RequestInit)
       rest = {}
     }
     const again = first instanceof Request ? first.clone() : first
@@ -111,7 +111,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       const next = step.send === 1 ? whatMends(error, token) : 'give_up'
       session.emit({ type: 'denied', ...step, error, next })
       if (!(await apply(next, error, signal))) return response
-      await response.body?.cancel()
+      response.body?.cancel().catch(() => {})
       token = session.tokens.token!
       step.send = 2
     }

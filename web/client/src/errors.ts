@@ -89,7 +89,7 @@ export async function errorFrom(response: Response): Promise<AuthError> {
     } catch {
       // A body cut short: the status and the fields say enough.
     }
-  }
+  } else response.body?.cancel().catch(() => {})
   const field = headers.get('WWW-Authenticate')
   const about: AuthErrorInit = { status, problem, retryAfter: retryAfter(headers) }
   if (problem.code) {

@@ -11,20 +11,25 @@ const lag = 20
  */
 export async function locked<T>(name: string, work: () => Promise<T>): Promise<T> {
   let began = false
+  const begin = (): Promise<T> => {
+    began = true
+    return work()
+  }
   const giveUp = new AbortController()
   // Those who wait for a frozen tab do not all set out in the same moment.
   const timer = setTimeout(() => giveUp.abort(), patience * (1 - Math.random() / 3))
   try {
-    const asked = performance.now()
-    return await navigator.locks.request(name, { signal: giveUp.signal }, async () => {
-      began = true
+    const { locks } = navigator
+    const free = await locks.request(name, { ifAvailable: true }, async (lock) => lock && { result: await begin() })
+    if (free) return free.result
+    return await locks.request(name, { signal: giveUp.signal }, async () => {
       clearTimeout(timer)
-      if (performance.now() - asked > lag) await new Promise((resolve) => setTimeout(resolve, lag))
-      return work()
+      await new Promise((resolve) => setTimeout(resolve, lag))
+      return begin()
     })
   } catch (error) {
     if (began) throw error
-    return work() // no locks here, none allowed, or somebody sits on it
+    return begin() // no locks here, none allowed, or somebody sits on it
   } finally {
     clearTimeout(timer)
   }
