@@ -1,5 +1,10 @@
 import { useEffect, useMemo, useRef, type ReactNode } from 'react'
-import { createAuthClient, type AuthClient, type AuthClientOptions, type InitialSession } from '@doorward/client'
+import {
+  createAuthClient,
+  type AuthClient,
+  type AuthClientOptions,
+  type InitialSession,
+} from '@doorward/client'
 import { SharedContext, type Shared } from './context.ts'
 
 /** Either a client that was made outside, or what to make one with. */
@@ -31,15 +36,15 @@ export function AuthProvider({ client: given, options, initial, children }: Auth
 
   const shared = useMemo(() => share(client), [client])
 
-  const mounted = useRef(false)
+  const living = useRef<AuthClient | null>(null)
   useEffect(() => {
-    mounted.current = true
+    living.current = client
     void client.ready()
     return () => {
-      mounted.current = false
+      living.current = null
       if (client !== own.current) return
       // StrictMode and Fast Refresh take effects down and set them up again in one go: that is no farewell.
-      queueMicrotask(() => mounted.current || client.close())
+      queueMicrotask(() => living.current === client || client.close())
     }
   }, [client])
 

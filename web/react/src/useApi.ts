@@ -21,7 +21,7 @@ export interface ApiState<T> extends Api {
 }
 
 export interface UseApiOptions {
-  /** Whether to ask. Default: true. */
+  /** Whether to ask; where not, there is no data. Default: true. */
   enabled?: boolean | undefined
   /** Members that are undefined are left out. */
   query?: ApiRequestInit['query'] | undefined
@@ -44,7 +44,10 @@ export function useApi(): Api
  * signs in, never when `path` is empty. A path relative to the page, or a URL
  * that the client covers. `T` is what you expect: nothing checks it.
  */
-export function useApi<T = unknown>(path: string | null | undefined | false, options?: UseApiOptions): ApiState<T>
+export function useApi<T = unknown>(
+  path: string | null | undefined | false,
+  options?: UseApiOptions,
+): ApiState<T>
 export function useApi(
   ...args: [path?: string | null | false, options?: UseApiOptions]
 ): Api | ApiState<unknown> {
@@ -53,33 +56,25 @@ export function useApi(
   const asks = Boolean(path) && enabled
   const key = asks && snapshot.user ? JSON.stringify([snapshot.user.id, path, query]) : null
 
-  const [turn, reload] = useReducer((turn: number) => turn + 1, 0)
+  const [turn, reload] = useReducer((count: number) => count + 1, 0)
   const [answer, settle] = useState(nothing)
 
   useEffect(() => {
     settle((held) => (held.key === key ? held : nothing))
     if (key === null) return
     const aborter = new AbortController()
-    void ask(aborter.signal)
+    const { signal } = aborter
+    ask(api, key, signal).then(
+      (data) => signal.aborted || settle({ key, turn, data, error: null }),
+      (error) => signal.aborted || settle((held) => ({ ...held, key, turn, error })),
+    )
     return () => aborter.abort()
-
-    async function ask(signal: AbortSignal) {
-      const [, path, query] = JSON.parse(key!)
-      await null // StrictMode rehearses each effect: what it aborts at once is never sent.
-      if (signal.aborted) return
-      try {
-        const data = await api.get(path, { query, signal })
-        if (!signal.aborted) settle({ key, turn, data, error: null })
-      } catch (error) {
-        if (!signal.aborted) settle((held) => ({ key, turn, data: held.data, error: error as Error }))
-      }
-    }
   }, [api, key, turn])
 
   if (args.length === 0) return api
   // Told apart while rendering, not in the effect after it: no frame shows what belongs to another.
   const held = answer.key === key ? answer : nothing
-  const settled = key === null || (held.key === key && held.turn === turn)
+  const settled = key === null || (held !== nothing && held.turn === turn)
   return {
     ...api,
     data: held.data,
@@ -87,4 +82,11 @@ export function useApi(
     loading: asks && (snapshot.status === 'loading' || !settled),
     reload,
   }
+}
+
+async function ask(api: Api, key: string, signal: AbortSignal): Promise<unknown> {
+  await null // StrictMode rehearses each effect: what it aborts at once is never sent.
+  signal.throwIfAborted()
+  const [, path, query] = JSON.parse(key)
+  return api.get(path, { query, signal })
 }

@@ -1,4 +1,4 @@
-import { useMemo } from 'react'
+import { type SyntheticEvent, useMemo } from 'react'
 import type { AuthClient, AuthError, AuthSnapshot, SessionEnd, User } from '@doorward/client'
 import { useShared } from './context.ts'
 
@@ -9,7 +9,9 @@ export type AuthState =
   | { status: 'signed_out'; loading: false; isAuthenticated: false; user: null }
 
 /** The functions stay the same from render to render. */
-export interface AuthActions extends Pick<AuthClient, 'login' | 'logout' | 'fetch'> {
+export interface AuthActions extends Pick<AuthClient, 'login' | 'fetch'> {
+  /** {@link AuthClient.logout}, which takes an event too, and nothing from it: `onClick={logout}`. */
+  logout(options?: Parameters<AuthClient['logout']>[0] | SyntheticEvent): Promise<void>
   /** The client itself, for all that is not here. */
   client: AuthClient
 }

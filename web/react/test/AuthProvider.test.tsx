@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 import { act } from '@testing-library/react'
+import type { AuthClient } from '@doorward/client'
 import { Activity, Suspense, use, useState, type ReactNode } from 'react'
 import { expect, test, vi } from 'vitest'
 import { AuthProvider, useAuth } from '../src/index.ts'
@@ -138,6 +139,20 @@ test('another client is another session', async () => {
   rerender(tree(two))
   await settle()
   expect(text()).toBe('Grace')
+})
+
+test('given a client later, it closes its own', async () => {
+  const own = startServer(ada)
+  const tree = (client?: AuthClient) => (
+    <AuthProvider {...(client ? { client } : { options: own.options })}>
+      <Who />
+    </AuthProvider>
+  )
+  const { text, rerender } = await show(tree())
+  rerender(tree(makeClient({ ...startServer(grace).options, server: 'https://two.example.com' })))
+  await settle(3600)
+  expect(text()).toBe('Grace')
+  expect(own.count('POST /auth/refresh')).toBe(1)
 })
 
 test('a change of session renders who asks, and nobody else', async () => {

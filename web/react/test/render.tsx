@@ -23,7 +23,8 @@ beforeEach(() => {
 afterEach(() => {
   cleanup()
   for (const client of clients.splice(0)) client.close()
-  for (const cookie of document.cookie.split('; ')) document.cookie = `${cookie.split('=')[0]}=; Max-Age=0; Path=/`
+  for (const cookie of document.cookie.split('; '))
+    document.cookie = `${cookie.split('=')[0]}=; Max-Age=0; Path=/`
   // What React warns of is a fault, in every test.
   expect(vi.mocked(console.error).mock.calls).toEqual([])
   vi.useRealTimers()

@@ -11,7 +11,13 @@ test('renders where there is no window, and sends nothing', () => {
   const fetch = vi.fn()
   expect(renderToString(<Page options={{ fetch }} />)).toBe(markup.unknown)
   expect(renderToString(<Page options={{ fetch }} initial={{ user: ada }} />)).toBe(markup.ada)
-  expect(renderToString(<StrictMode><AuthProvider>hello</AuthProvider></StrictMode>)).toBe('hello')
+  expect(
+    renderToString(
+      <StrictMode>
+        <AuthProvider>hello</AuthProvider>
+      </StrictMode>,
+    ),
+  ).toBe('hello')
   expect(fetch).not.toHaveBeenCalled()
 })
 

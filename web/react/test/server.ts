@@ -40,7 +40,7 @@ const denial = (status: number, code: string) =>
 export function startServer(session: User | null = null): Server {
   let issued = 0
   let holds: string[] = []
-  let held: (() => void)[] = []
+  const held: (() => void)[] = []
   const tokens = new Map<string, User>()
 
   const issue = (user: User) => {

@@ -20,7 +20,13 @@ async function profilePage(server: Server, path: string | null = '/api/profile',
     const api = useApi<Profile>(path, options)
     useEffect(() => void seen.push(api))
     const { data, error, loading } = api
-    return <p>{[data && `${data.path} ${data.name}`, error?.message, loading && 'loading'].filter(Boolean).join(', ')}</p>
+    return (
+      <p>
+        {[data && `${data.path} ${data.name}`, error?.message, loading && 'loading']
+          .filter(Boolean)
+          .join(', ')}
+      </p>
+    )
   }
   const page = (path: string | null, options?: UseApiOptions) => (
     <AuthProvider client={client}>

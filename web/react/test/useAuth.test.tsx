@@ -33,7 +33,13 @@ test('says what is known: loading, then who is signed in', async () => {
   server.letGo()
   await settle()
   expect(text()).toBe('Ada')
-  expect(now()).toMatchObject({ status: 'signed_in', loading: false, isAuthenticated: true, user: ada, end: null })
+  expect(now()).toMatchObject({
+    status: 'signed_in',
+    loading: false,
+    isAuthenticated: true,
+    user: ada,
+    end: null,
+  })
 })
 
 test('says that nobody is signed in', async () => {
@@ -43,7 +49,13 @@ test('says that nobody is signed in', async () => {
       <Spy />
     </AuthProvider>,
   )
-  expect(now()).toMatchObject({ status: 'signed_out', loading: false, isAuthenticated: false, user: null, end: null })
+  expect(now()).toMatchObject({
+    status: 'signed_out',
+    loading: false,
+    isAuthenticated: false,
+    user: null,
+    end: null,
+  })
 })
 
 test('signs in and out', async () => {
