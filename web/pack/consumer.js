@@ -53,7 +53,7 @@ await withPacked((archives, dir) => {
   write('index.html', '<div id="root"></div><script type="module" src="/src/main.tsx"></script>')
   write('src/main.tsx', main)
   const [snippet] = snippets('react')
-  assert(snippet?.name.endsWith('.tsx'), 'the README of react begins with another snippet than an app')
+  if (!snippet?.name.endsWith('.tsx')) throw new Error('the README of react does not begin with an app')
   write('src/App.tsx', snippet.text)
 
   install([...archives, ...needed.map(asHere)])
