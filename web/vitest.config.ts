@@ -6,5 +6,5 @@ const conditions = ['@doorward/source']
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { include: ['{client,react}/test/**/*.test.{ts,tsx}'] },
+  test: { include: ['{client,react}/test/**/*.test.{ts,tsx}'], globalSetup: './test/build.ts' },
 })

@@ -33,10 +33,10 @@ export interface ServerSession {
   /** Why the session is unknown. */
   readonly error: AuthError | null
   /**
-   * For `AuthProvider` and `createAuthClient`, so that the page need not renew
-   * first. It holds the access token; null leaves it to the page to find out.
+   * For `AuthProvider` and `createAuthClient`, so that the page need not ask
+   * first. It holds the access token. Undefined leaves it to the page to find out.
    */
-  readonly initial: InitialSession | null
+  readonly initial: InitialSession | null | undefined
   /** `Set-Cookie` fields for the answer. Without them the next render asks again. */
   readonly setCookies: readonly string[]
   /**
@@ -61,7 +61,11 @@ const memory = 30
 const capacity = 1000
 
 /** What the server said about one refresh token, and when it was asked. */
-interface Answer extends Pick<ServerSession, 'status' | 'user' | 'accessToken' | 'expiresIn' | 'end' | 'error' | 'setCookies'> {
+interface Answer
+  extends Pick<
+    ServerSession,
+    'status' | 'user' | 'accessToken' | 'expiresIn' | 'end' | 'error' | 'setCookies'
+  > {
   asked: number
 }
 
@@ -118,7 +122,8 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
       setCookies = response.headers.getSetCookie().filter((each) => each.startsWith(`${refreshCookie}=`))
       if (response.status !== 200) throw await errorFrom(response)
       const { user, accessToken, expiresIn } = await response.json()
-      if (!user || typeof accessToken !== 'string' || !(expiresIn > 0)) throw new TypeError('not an answer to a refresh')
+      if (!user || typeof accessToken !== 'string' || !(expiresIn > 0))
+        throw new TypeError('not an answer to a refresh')
       return { ...nothing, status: 'signed_in', user, accessToken, expiresIn, setCookies, asked }
     } catch (caught) {
       const error = isAuthError(caught) ? caught : unavailable('The sign-in server cannot be reached', caught)
@@ -128,7 +133,8 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
     }
   }
 
-  const isFresh = ({ asked, expiresIn }: Answer) => performance.now() - asked < Math.min(memory, expiresIn / 3) * 1000
+  const isFresh = ({ asked, expiresIn }: Answer) =>
+    performance.now() - asked < Math.min(memory, expiresIn / 3) * 1000
 
   // Strangers can make no entry: only a token that was good is remembered.
   const remember = (token: string, answer: Answer) => {
@@ -176,7 +182,7 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
     return {
       ...answer,
       expiresIn,
-      initial: user && accessToken ? { user, accessToken, expiresIn } : null,
+      initial: error ? undefined : user && accessToken ? { user, accessToken, expiresIn } : null,
       apply(headers) {
         for (const each of setCookies) headers.append('Set-Cookie', each)
         headers.set('Cache-Control', 'private, no-store')

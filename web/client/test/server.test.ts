@@ -35,7 +35,9 @@ class Browser {
     session.apply(headers)
     for (const each of headers.getSetCookie()) {
       const [pair] = each.split(';')
-      expect(each).toMatch(/^__Host-Http-doorward=[^;]+; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Strict$/)
+      expect(each).toMatch(
+        /^__Host-Http-doorward=[^;]+; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Strict$/,
+      )
       this.token = pair!.slice(pair!.indexOf('=') + 1)
     }
   }
@@ -84,9 +86,21 @@ describe('the session', () => {
 
   test('is nobody’s without a cookie, and nobody is asked', async () => {
     const auth = createServerAuth({ server: 'http://127.0.0.1:1' })
-    for (const Cookie of ['', 'theme=dark', '__Host-Http-doorward=', 'doorward-attempt=k; x__Host-Http-doorward=dwr_x']) {
+    for (const Cookie of [
+      '',
+      'theme=dark',
+      '__Host-Http-doorward=',
+      'doorward-attempt=k; x__Host-Http-doorward=dwr_x',
+    ]) {
       const session = await auth.session({ headers: new Headers({ Cookie }) })
-      expect(session).toMatchObject({ status: 'signed_out', user: null, accessToken: null, expiresIn: 0, initial: null, end: null })
+      expect(session).toMatchObject({
+        status: 'signed_out',
+        user: null,
+        accessToken: null,
+        expiresIn: 0,
+        initial: null,
+        end: null,
+      })
     }
   })
 
@@ -111,7 +125,8 @@ describe('the session', () => {
     const both = await Promise.all([browser(), browser()])
     const sessions = await Promise.all([...both, ...both].map((b) => render(auth, b)))
     expect(sessions.map((s) => s.user!.id)).toEqual([...both, ...both].map((b) => b.grant.user.id))
-    for (const s of sessions) expect((await s.fetch('/auth/me').then((r) => r.json())).user.id).toBe(s.user!.id)
+    for (const s of sessions)
+      expect((await s.fetch('/auth/me').then((r) => r.json())).user.id).toBe(s.user!.id)
   })
 })
 
@@ -141,7 +156,11 @@ describe('a browser is never signed out', () => {
         b.receive(sessions[0]!)
       },
     },
-    { name: 'the answer to a render is lost', orders: [[0]], run: async (b) => void (await render(program(), b)) },
+    {
+      name: 'the answer to a render is lost',
+      orders: [[0]],
+      run: async (b) => void (await render(program(), b)),
+    },
     {
       name: 'the answers to three renders in three programs are lost, a minute apart',
       orders: [[0]],
@@ -287,7 +306,11 @@ describe('fetch of a session', () => {
   test('sends the token to the server', async () => {
     const session = await render(program(), await browser())
     const posted = await session.fetch('/api/echo', { method: 'POST', body: 'as it is' })
-    expect(await posted.json()).toEqual({ method: 'POST', contentType: 'text/plain;charset=UTF-8', body: 'as it is' })
+    expect(await posted.json()).toEqual({
+      method: 'POST',
+      contentType: 'text/plain;charset=UTF-8',
+      body: 'as it is',
+    })
     const request = new Request(`${server.url}/api/echo`, { method: 'PUT', body: 'of a request' })
     expect(await (await session.fetch(request)).json()).toMatchObject({ method: 'PUT', body: 'of a request' })
     const own = await session.fetch('/api/echo', { headers: { Authorization: 'Bearer of.my.own' } })
@@ -295,7 +318,9 @@ describe('fetch of a session', () => {
   })
 
   test('sends it to no other origin, unless it is named', async () => {
-    const elsewhere = await listen((request, response) => response.end(request.headers.authorization ?? 'none'))
+    const elsewhere = await listen((request, response) =>
+      response.end(request.headers.authorization ?? 'none'),
+    )
     const b = await browser()
     const session = await render(program(), b)
     expect(await (await session.fetch(elsewhere)).text()).toBe('none')
@@ -316,11 +341,15 @@ describe('a session is unknown, and nobody signed out,', () => {
     'where the server fails': (_, response) => void response.writeHead(500).end('oops'),
     'where it is overloaded': (_, response) => void response.writeHead(503, { 'Retry-After': '3' }).end(),
     'where it limits': (_, response) => void response.writeHead(429).end(),
-    'where a gateway forbids': (_, response) => void response.writeHead(403, { 'Content-Type': 'text/html' }).end('<p>no'),
-    'where a page answers': (_, response) => void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>hi'),
+    'where a gateway forbids': (_, response) =>
+      void response.writeHead(403, { 'Content-Type': 'text/html' }).end('<p>no'),
+    'where a page answers': (_, response) =>
+      void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>hi'),
     'where the answer is no grant': (_, response) => void response.writeHead(200).end('{"accessToken":"x"}'),
     'where it refuses for the origin': (_, response) =>
-      void response.writeHead(403, { 'Content-Type': 'application/problem+json' }).end('{"code":"CROSS_ORIGIN"}'),
+      void response
+        .writeHead(403, { 'Content-Type': 'application/problem+json' })
+        .end('{"code":"CROSS_ORIGIN"}'),
     'where it hangs up': (request) => void request.destroy(),
     'where it does not answer in time': () => {},
   }
@@ -328,9 +357,17 @@ describe('a session is unknown, and nobody signed out,', () => {
     const auth = createServerAuth({ server: await listen(listener), timeout: 0.1 })
     const b = new Browser(server, { refreshToken: 'dwr_x' } as Grant)
     const session = await auth.session(b.request())
-    expect(session).toMatchObject({ status: 'unknown', user: null, initial: null, end: null, setCookies: [] })
+    expect(session).toMatchObject({
+      status: 'unknown',
+      user: null,
+      initial: undefined,
+      end: null,
+      setCookies: [],
+    })
     expect(session.error).toBeInstanceOf(Error)
-    expect(JSON.stringify([session.error, String(session.error), String(session.error!.cause)])).not.toContain('dwr_')
+    expect(
+      JSON.stringify([session.error, String(session.error), String(session.error!.cause)]),
+    ).not.toContain('dwr_')
     await expect(session.fetch('/api/echo')).rejects.toBe(session.error)
   })
 
@@ -340,7 +377,9 @@ describe('a session is unknown, and nobody signed out,', () => {
       reached = true
       response.end()
     })
-    const auth = createServerAuth({ server: await listen((_, response) => response.writeHead(307, { Location: target }).end()) })
+    const auth = createServerAuth({
+      server: await listen((_, response) => response.writeHead(307, { Location: target }).end()),
+    })
     const session = await auth.session(new Browser(server, { refreshToken: 'dwr_x' } as Grant).request())
     expect([session.status, reached]).toEqual(['unknown', false])
   })
@@ -366,7 +405,8 @@ test('what is remembered is bounded', async () => {
     response.end(JSON.stringify({ accessToken: 'a', expiresIn: 900, user: { id: '1', email: '', name: '' } }))
   })
   const auth = createServerAuth({ server: url })
-  const ask = (token: string) => auth.session({ headers: new Headers({ Cookie: `__Host-Http-doorward=${token}` }) })
+  const ask = (token: string) =>
+    auth.session({ headers: new Headers({ Cookie: `__Host-Http-doorward=${token}` }) })
   expect((await ask('first')).setCookies).toEqual(['__Host-Http-doorward=next1; Path=/'])
   for (let i = 0; i < 500; i++) await ask(`token${i}`)
   expect(asked).toBe(501)
