@@ -1,7 +1,6 @@
-import { createApiClient } from './api-client.ts'
 import { AuthError, errorFrom, unavailable } from './errors.ts'
 import { safeReturnURL, signInURL } from './return-url.ts'
-import { Session, sleep } from './session.ts'
+import { createSession, sleep } from './session.ts'
 import type { AuthClient, AuthClientOptions, Mend, Sending } from './types.ts'
 
 /** How long a request waits for a renewal while its token is still good, in milliseconds. */
@@ -21,33 +20,34 @@ const signingIn = new Set(['login', 'signup', 'refresh', 'logout', 'logout/all']
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const base = (): string => {
     const server = options.server ?? globalThis.location?.origin
-    if (!server) throw new TypeError('createAuthClient: outside of a browser, `server` must say where the server is')
-    return String(server).replace(/\/+$/, '')
+    if (!server) throw new TypeError('Outside of a browser `server` must be given')
+    return new URL(server).href.replace(/\/+$/, '')
   }
-  const session = new Session(options, base)
+  const session = createSession(options, base)
+  const status = () => session.snapshot().status
   const send: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init)
-  const resolve = (url: string | URL) => new URL(url, globalThis.location?.href ?? base())
+  const resolve = (url: string | URL) => new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? base())
 
   const covers = (url: string | URL): boolean => {
-    const { protocol, origin, pathname } = resolve(url)
-    const own = [globalThis.location?.origin, options.server, ...(options.origins ?? [])]
-    if (!/^https?:$/.test(protocol) || !own.some((each) => each && new URL(each).origin === origin)) return false
-    const routes = new URL(`${base()}/auth/`)
-    return origin !== routes.origin || !pathname.startsWith(routes.pathname) || !signingIn.has(pathname.slice(routes.pathname.length))
+    const { href, origin } = resolve(url)
+    const own = [base(), globalThis.location?.origin, ...(options.origins ?? [])]
+    if (!/^http/.test(href) || !own.some((each) => each && new URL(each).origin === origin)) return false
+    const routes = `${base()}/auth/`
+    return !href.startsWith(routes) || !signingIn.has(href.slice(routes.length).split(/[?#]/)[0]!)
   }
 
   /** The token to send with, or null for nobody. Rejects where it is over and cannot be renewed. */
   const current = async (): Promise<string | null> => {
     const { tokens } = session
     session.start()
-    if (session.snapshot.status === 'loading') await session.restore()
-    if (session.snapshot.status !== 'signed_in') return null
+    if (status() === 'loading') await session.restore()
+    if (status() !== 'signed_in') return null
     if (tokens.isDue()) {
       const renewal = session.renew(tokens.isExpired() ? 'expired' : 'due')
       if (tokens.isExpired()) await renewal
       else await Promise.race([renewal.catch(() => {}), sleep(politeness)])
     }
-    if (session.snapshot.status !== 'signed_in') return null
+    if (status() !== 'signed_in') return null
     if (tokens.isExpired()) throw unavailable('The access token is over and could not be renewed')
     return tokens.token
   }
@@ -67,7 +67,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       try {
         await until(signal, session.renew('denied'))
       } catch (failure) {
-        if (session.snapshot.status !== 'signed_out') throw failure
+        if (status() !== 'signed_out') throw failure
       }
     }
     return mend !== 'give_up' && session.tokens.token !== null
@@ -124,27 +124,25 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   }
 
   return {
-    async ready() {
-      session.restore().catch(() => {}) // it is tried again
-      await new Promise<void>((known) => {
-        const check = () => {
-          if (session.snapshot.status === 'loading') return
-          stop()
-          known()
-        }
+    ready: () =>
+      new Promise((resolve) => {
         const stop = session.subscribe(check)
+        function check() {
+          const snapshot = session.snapshot()
+          if (snapshot.status === 'loading') return
+          stop()
+          resolve(snapshot)
+        }
+        session.restore().catch(() => {}) // it is tried again
         check()
-      })
-      return session.snapshot
-    },
-    login: ({ email, password }) => session.login({ email, password }),
-    logout: ({ everywhere = false } = {}) => session.logout(everywhere),
-    isAuthenticated: () => session.snapshot.status === 'signed_in',
+      }),
+    login: session.login,
+    logout: (how) => session.logout(how?.everywhere),
+    isAuthenticated: () => status() === 'signed_in',
     fetch: authFetch,
-    createApiClient: (baseURL = '') => createApiClient(authFetch, baseURL),
     async getToken() {
       const token = await current()
-      if (!token) throw session.snapshot.end?.error ?? new AuthError('TOKEN_MISSING', { problem: { detail: 'Nobody is signed in' } })
+      if (!token) throw session.snapshot().end?.error ?? new AuthError('TOKEN_MISSING', { problem: { detail: 'Nobody is signed in' } })
       return token
     },
     expiresIn: () => session.tokens.left / 1000,
@@ -152,16 +150,16 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     renew: () => session.renew('asked'),
     mend: (error, token, signal) => apply(whatMends(error, token), error, signal),
     covers,
-    getSnapshot: () => session.snapshot,
-    subscribe: (listener) => session.subscribe(listener),
+    getSnapshot: session.snapshot,
+    subscribe: session.subscribe,
     getInitialSnapshot: () => session.initial,
     signInURL: toSignIn,
     redirectToLogin(returnTo) {
       const here = globalThis.location
-      if (here && here.pathname !== new URL(signInPath, here.href).pathname) here.assign(toSignIn(returnTo))
+      if (here && here.pathname !== new URL(signInPath, here.href).pathname) here.replace(toSignIn(returnTo)) // a page that cannot be shown is none to go back to
     },
     returnURL: (fallback) => safeReturnURL(new URLSearchParams(globalThis.location?.search).get('return'), fallback),
-    close: () => session.stop(),
+    close: session.stop,
   }
 }
 

@@ -1,4 +1,3 @@
-import { param, parseChallenges } from './challenge.ts'
 import { codes, type Code, type Recovery } from './codes.ts'
 
 /** What is said of a refusal on the wire: RFC 9457 and Doorward's members. */
@@ -43,7 +42,7 @@ export class AuthError<C extends Code | 'UNKNOWN' = Code | 'UNKNOWN'> extends Er
 
   constructor(code: C, about: AuthErrorInit = {}) {
     const { status = 0, problem = {}, recovery, retryAfter = null, cause } = about
-    super(problem.detail || problem.message || (status ? `${code}, HTTP status ${status}` : code), { cause })
+    super(problem.detail || problem.message || `${code} (${status})`, { cause })
     this.name = 'AuthError'
     this.code = code
     this.recovery = recovery ?? codes[code as Code] ?? 'none'
@@ -66,10 +65,9 @@ export function unavailable(detail: string, cause?: unknown): AuthError<'UNAVAIL
   return new AuthError('UNAVAILABLE', { problem: { detail }, cause })
 }
 
+/** What `error` of a Bearer challenge says (RFC 6750 §3.1, RFC 9470 §3). */
 const codeOfChallenge: Record<string, Code> = {
-  '': 'TOKEN_MISSING',
   invalid_token: 'TOKEN_INVALID',
-  invalid_request: 'INVALID_REQUEST',
   insufficient_scope: 'INSUFFICIENT_SCOPE',
   insufficient_user_authentication: 'STEP_UP_REQUIRED',
 }
@@ -90,6 +88,7 @@ export async function errorFrom(response: Response): Promise<AuthError> {
       // A body cut short: the status and the fields say enough.
     }
   } else response.body?.cancel().catch(() => {})
+  problem.instance ??= headers.get('Doorward-Denial') ?? ''
   const field = headers.get('WWW-Authenticate')
   const about: AuthErrorInit = { status, problem, retryAfter: retryAfter(headers) }
   if (problem.code) {
@@ -98,10 +97,13 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   }
   if (status >= 500) return new AuthError('UNAVAILABLE', about)
   if (status === 429) return new AuthError('RATE_LIMITED', about)
-  const bearer = parseChallenges(field).find((challenge) => /^bearer$/i.test(challenge.scheme))
-  if (bearer) {
-    about.problem = { ...problem, detail: param(bearer, 'error_description') ?? '', scope: param(bearer, 'scope') ?? '' }
-    return new AuthError(codeOfChallenge[param(bearer, 'error') ?? ''] ?? 'UNKNOWN', about)
+  // Enough for the one scheme we know; @doorward/client/challenges reads all that RFC 9110 allows.
+  const bearer = /(?:^|,)\s*bearer\b(.*)/i.exec(field ?? '')?.[1]
+  if (bearer !== undefined) {
+    const param = (name: string) => RegExp(`\\b${name}="?([^",]*)`, 'i').exec(bearer)?.[1] ?? ''
+    Object.assign(problem, { detail: param('error_description'), scope: param('scope') })
+    const error = param('error')
+    return new AuthError(error ? (codeOfChallenge[error] ?? 'UNKNOWN') : 'TOKEN_MISSING', about)
   }
   // A server that gives no reason at all may well mean the token.
   if (status === 401 && !field) about.recovery = 'renew'
@@ -112,11 +114,8 @@ function strings(body: object): Problem {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => typeof value === 'string'))
 }
 
-/** Retry-After in seconds. A date counts from the answer's own, not from the device's clock. */
+/** Retry-After in seconds; a date would need a clock that is right. */
 function retryAfter(headers: Headers): number | null {
   const value = headers.get('Retry-After')
-  if (!value) return null
-  if (/^\d+$/.test(value)) return Number(value)
-  const seconds = (Date.parse(value) - Date.parse(headers.get('Date') ?? '')) / 1000
-  return seconds >= 0 ? seconds : null
+  return value && /^\d+$/.test(value) ? Number(value) : null
 }

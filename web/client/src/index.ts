@@ -1,12 +1,9 @@
 export { createAuthClient } from './client.ts'
 export { AuthError, errorFrom, isAuthError, type AuthErrorInit, type Problem } from './errors.ts'
 export { codes, type Code, type Recovery } from './codes.ts'
-export { parseChallenges, type Challenge } from './challenge.ts'
 export { safeReturnURL, signInURL } from './return-url.ts'
 export { TokenManager } from './token-manager.ts'
 export type {
-  ApiClient,
-  ApiRequestInit,
   AuthClient,
   AuthClientOptions,
   AuthEvent,

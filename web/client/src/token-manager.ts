@@ -10,7 +10,6 @@ export class TokenManager {
   readonly #now: () => number
   #token: string | null = null
   #expiry = 0 // in milliseconds of #now
-  #life = 0
   #buffer = 0
 
   /** `now` is a monotonic clock in milliseconds. Default: `performance.now`. */
@@ -22,23 +21,16 @@ export class TokenManager {
   set(token: string, expiresIn: number, asked: number = this.#now()): void {
     this.#token = token
     this.#expiry = asked + expiresIn * 1000
-    this.#life = expiresIn
     this.#buffer = Math.min(expiresIn / 3, longestBuffer) * 1000
   }
 
   clear(): void {
     this.#token = null
-    this.#expiry = this.#life = this.#buffer = 0
   }
 
   /** The token, expired or not. */
   get token(): string | null {
     return this.#token
-  }
-
-  /** How long the token was good for when it was asked for, in seconds. */
-  get expiresIn(): number {
-    return this.#life
   }
 
   /** Milliseconds until the token expires; 0 without one. */

@@ -132,8 +132,6 @@ export interface AuthClient {
    * UNAVAILABLE where the token is over and cannot be renewed for now.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
-  /** A client for the JSON API below `baseURL`. */
-  createApiClient(baseURL?: string | URL): ApiClient
   /** An access token that is good for now. Rejects with an {@link AuthError}. */
   getToken(): Promise<string>
   /** Seconds until the access token expires; 0 without one. */
@@ -152,7 +150,10 @@ export interface AuthClient {
   /** Whether requests to `url` get the token: its origin does, and it is no route to sign in by. */
   covers(url: string | URL): boolean
   getSnapshot(): AuthSnapshot
-  /** Calls `listener` after each change of the snapshot; returns how to stop it. */
+  /**
+   * Calls `listener` after each change of the snapshot; returns how to stop it.
+   * It starts nothing by itself: {@link ready} does.
+   */
   subscribe(listener: () => void): () => void
   /** What the snapshot was when the client was made: what a server renders. */
   getInitialSnapshot(): AuthSnapshot
@@ -164,22 +165,4 @@ export interface AuthClient {
   returnURL(fallback?: string): string
   /** Stops timers and listeners. The session goes on. */
   close(): void
-}
-
-export interface ApiRequestInit extends Omit<RequestInit, 'method' | 'body'> {
-  /** Members that are undefined are left out. */
-  query?: Record<string, string | number | boolean | undefined>
-}
-
-/**
- * Sends JSON, answers with what came: parsed where it is JSON, text where it is
- * text, undefined for an empty answer. Rejects with an {@link AuthError} for a
- * status that is not 2xx.
- */
-export interface ApiClient {
-  get<T = unknown>(path: string, init?: ApiRequestInit): Promise<T>
-  post<T = unknown>(path: string, data?: unknown, init?: ApiRequestInit): Promise<T>
-  put<T = unknown>(path: string, data?: unknown, init?: ApiRequestInit): Promise<T>
-  patch<T = unknown>(path: string, data?: unknown, init?: ApiRequestInit): Promise<T>
-  delete<T = unknown>(path: string, init?: ApiRequestInit): Promise<T>
 }

@@ -35,14 +35,12 @@ export interface Vault {
    * where somebody has put another token here meanwhile: that one counts.
    */
   settle(asked: Ask, answer?: Grant): Promise<boolean>
-  /** Takes a new sign-in. */
-  put(answer: Grant): Promise<void>
+  /** Takes a new sign-in, or, without one, forgets everything. */
+  put(answer?: Grant): Promise<void>
   /** Says that the person has signed out, until the server has been told. */
   leave(): Promise<void>
   /** Whether the server is still to be told of a sign-out. */
   left(): Promise<boolean>
-  /** Forgets everything. */
-  clear(): Promise<void>
   /** Whether the session of that name is kept here; with a cookie nobody knows. */
   holds(session: string | undefined): Promise<boolean>
 }
@@ -53,8 +51,8 @@ const randomKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (
 /** As long as a refresh token can live. */
 const longest = 30 * 24 * 3600 // seconds
 
-const attemptCookie = 'doorward-attempt'
-const leaveCookie = 'doorward-left'
+export const attemptCookie = 'doorward-attempt'
+export const leaveCookie = 'doorward-left'
 
 /**
  * The refresh token is in a cookie that no script can read; its key is in one
@@ -96,10 +94,6 @@ export function cookieVault(): Vault {
     },
     async left() {
       return !!read(leaveCookie)
-    },
-    async clear() {
-      write(attemptCookie, '')
-      write(leaveCookie, '')
     },
     async holds() {
       return true
@@ -147,9 +141,9 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
       broken = true // denied or full: this tab goes on by itself
     }
   }
-  const keptOf = (answer: Grant): Kept => {
-    const session = sessionOf(answer.accessToken)
-    return { refreshToken: answer.refreshToken!, ...(session && { session }) }
+  const keep = async (answer?: Grant): Promise<void> => {
+    const session = answer && sessionOf(answer.accessToken)
+    await write(answer ? { refreshToken: answer.refreshToken!, ...(session && { session }) } : null)
   }
   return {
     async ask(leaving) {
@@ -161,10 +155,10 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
     async settle(asked, answer) {
       const kept = await read()
       if (kept?.refreshToken !== asked.refreshToken || kept?.left) return false
-      await write(answer ? keptOf(answer) : null)
+      await keep(answer)
       return true
     },
-    put: (answer) => write(keptOf(answer)),
+    put: keep,
     async leave() {
       const kept = await read()
       if (kept) await write({ ...kept, left: true })
@@ -172,7 +166,6 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
     async left() {
       return !!(await read())?.left
     },
-    clear: () => write(null),
     async holds(session) {
       const kept = await read()
       return !!kept && !kept.left && kept.session === session

@@ -183,7 +183,7 @@ export function browser(href = `${origin}/inbox?page=2#top`) {
   const assigned: string[] = []
   const locks = new Locks()
   vi.stubGlobal('document', document)
-  vi.stubGlobal('location', Object.assign(new URL(href), { assign: (to: string) => assigned.push(to) }))
+  vi.stubGlobal('location', Object.assign(new URL(href), { replace: (to: string) => assigned.push(to) }))
   vi.stubGlobal('addEventListener', page.addEventListener.bind(page))
   vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page))
   vi.stubGlobal('navigator', { onLine: true, locks })

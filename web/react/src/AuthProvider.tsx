@@ -5,6 +5,7 @@ import {
   type AuthClientOptions,
   type InitialSession,
 } from '@doorward/client'
+import { createApiClient } from '@doorward/client/api'
 import { SharedContext, type Shared } from './context.ts'
 
 /** Either a client that was made outside, or what to make one with. */
@@ -52,7 +53,7 @@ export function AuthProvider({ client: given, options, initial, children }: Auth
 }
 
 function share(client: AuthClient): Shared {
-  const api = { ...client.createApiClient(), authenticatedFetch: client.fetch }
+  const api = { ...createApiClient(client), authenticatedFetch: client.fetch }
   let leaving = false
   const leave = () => {
     if (leaving) return

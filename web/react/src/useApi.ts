@@ -1,5 +1,6 @@
 import { useEffect, useReducer, useState } from 'react'
-import type { ApiClient, ApiRequestInit, AuthClient } from '@doorward/client'
+import type { AuthClient } from '@doorward/client'
+import type { ApiClient, ApiRequestInit } from '@doorward/client/api'
 import { useShared } from './context.ts'
 
 /** Sends requests with the session. The functions stay the same from render to render. */

@@ -9,9 +9,9 @@ export interface Challenge {
 
 const token = /[\w!#$%&'*+.^`|~-]+/y
 const token68 = /[\w.~+/-]+=*(?=[ \t]*(?:,|$))/y
-const paramName = /([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*/y
-const quoted = /"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f])*)"/y
-const spaces = /[ \t]*/y
+// A name, and a value that is a token or a quoted string (RFC 9110 §5.6.4).
+const parameter = /([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\\0-\x08\n-\x1f\x7f]|\\[^\0-\x08\n-\x1f\x7f])*)")[ \t]*(?=,|$)/y
+const paramBegins = /^[\w!#$%&'*+.^`|~-]+[ \t]*=/
 const commas = /[, \t]*/y
 
 const longest = 16 << 10
@@ -23,7 +23,6 @@ const longest = 16 << 10
 export function parseChallenges(field: string | null | undefined): Challenge[] {
   const all: Challenge[] = []
   const text = field ?? ''
-  if (text.length > longest) return all
   let at = 0
   const take = (pattern: RegExp): RegExpExecArray | null => {
     pattern.lastIndex = at
@@ -31,31 +30,20 @@ export function parseChallenges(field: string | null | undefined): Challenge[] {
     if (match) at = pattern.lastIndex
     return match
   }
-  const ends = () => at >= text.length || text[at] === ','
-
-  for (take(commas); at < text.length; take(commas)) {
-    const scheme = take(token)?.[0]
-    if (!scheme || (!ends() && !/[ \t]/.test(text[at]!))) return all
-    const challenge: Challenge = { scheme, token68: '', params: [] }
-    take(spaces)
-    if (!ends()) {
-      const value = take(token68)?.[0]
-      if (value) challenge.token68 = value
-      else {
+  for (take(commas); at < text.length && text.length <= longest; take(commas)) {
+    const challenge: Challenge = { scheme: take(token)?.[0] ?? '', token68: '', params: [] }
+    if (!challenge.scheme || !/^(?:[ \t,]|$)/.test(text.slice(at))) break
+    if (!/^[ \t]*(?:,|$)/.test(text.slice(at))) {
+      take(commas)
+      challenge.token68 = take(token68)?.[0] ?? ''
+      if (!challenge.token68) {
         // What follows a comma is a parameter, or the scheme of the next challenge.
-        for (let name = take(paramName)?.[1]; ; name = take(paramName)?.[1]) {
-          if (!name) {
-            if (challenge.params.length) break
-            return all
-          }
-          const string = take(quoted)
-          const value = string ? string[1]!.replace(/\\(.)/gs, '$1') : take(token)?.[0]
-          if (value === undefined || param(challenge, name) !== undefined) return all
-          challenge.params.push([name, value])
-          take(spaces)
-          if (!ends()) return all
-          take(commas)
+        for (let match; (match = take(parameter)); take(commas)) {
+          const [, name = '', plain, quoted = ''] = match
+          if (param(challenge, name) !== undefined) return all
+          challenge.params.push([name, plain ?? quoted.replace(/\\(.)/gs, '$1')])
         }
+        if (!challenge.params.length || paramBegins.test(text.slice(at))) break
       }
     }
     all.push(challenge)
