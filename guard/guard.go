@@ -295,8 +295,11 @@ func (g *Guard) denial(err error, token string, now time.Time) *doorward.Denial 
 		g.explain(&reason, f.Check, token)
 	}
 	d := doorward.NewDenial(code, now, reason)
-	if code == doorward.Unavailable {
+	switch code {
+	case doorward.Unavailable:
 		d.RetryAfter = retryAfter
+	case doorward.TokenNotActive:
+		d.RetryAfter = reason.By - verify.Leeway // when it will be let through
 	}
 	return d
 }

@@ -189,6 +189,9 @@ func TestCredentials(t *testing.T) {
 		if d.At != i.clock.now() || !doorward.ValidDenialID(d.ID) || w.Header().Get(doorward.DenialHeader) != d.ID {
 			t.Errorf("%.60q: at %v, id %q, on the wire %q", tc.field, d.At, d.ID, w.Header().Get(doorward.DenialHeader))
 		}
+		if wait := w.Header().Get("Retry-After"); (wait == "1") != (tc.code == doorward.TokenNotActive) {
+			t.Errorf("%.60q: Retry-After %q, want how long until the token is taken", tc.field, wait)
+		}
 		challenge := w.Header().Get("WWW-Authenticate")
 		if want := tc.code != none; !strings.HasPrefix(challenge, `Bearer realm="doorward"`) || strings.Contains(challenge, `error="invalid_token"`) != want {
 			t.Errorf("%.60q: %s", tc.field, challenge)

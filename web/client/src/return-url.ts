@@ -11,7 +11,7 @@ function isOwnPath(value: string): boolean {
   // Browsers drop tabs and line breaks wherever they are, and read \ as /.
   if (value.length > 2048 || value[0] !== '/' || /[^!-~]|\\|%(?:[01]|7f|5c)/i.test(value)) return false
   // Two slashes name a host, or do once dots are resolved or a proxy has decoded the path.
-  return !/\/(?:[/.]|%2e)|%2f/i.test(value.split(/[?#]/)[0]!)
+  return !/\/(?:[/.]|%2e)|%2[f5]/i.test(value.split(/[?#]/)[0]!)
 }
 
 /** The address of the sign-in page, with the way back to `returnTo`. */
