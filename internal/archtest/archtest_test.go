@@ -36,6 +36,7 @@ var rooms = []room{
 	{"internal/cors", 1, nil},
 
 	{"guard", 2, nil},
+	{"client", 2, nil},
 	{"internal/why", 2, nil},
 
 	{"internal/event", 3, nil},
@@ -226,7 +227,7 @@ func TestEveryPackageHasADoc(t *testing.T) {
 // TestImportersGetNoModules builds a program that imports the guard, in a
 // module of its own, and looks at what it depends on.
 func TestImportersGetNoModules(t *testing.T) {
-	for _, pkg := range []string{"guard", "verify", "."} {
+	for _, pkg := range []string{"guard", "client", "verify", "."} {
 		cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+pkg)
 		cmd.Dir = "../.."
 		out, err := cmd.Output()
