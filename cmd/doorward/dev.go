@@ -8,9 +8,13 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +42,9 @@ func (a *app) devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Try it out: the server, an account and a demo, in one step",
-		Long: `Run the server with an account to sign in as and a page that shows every kind of
-refusal, on ` + devListen + `. What it keeps stays for the next time, in a store of its
-own in the user's cache directory.`,
+		Long: `Run the server with an account to sign in as and a demo that breaks a session in
+every way there is, on ` + devListen + `. What it keeps stays for the next time, in a
+store of its own in the user's cache directory.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
@@ -71,14 +75,56 @@ func (a *app) dev(ctx context.Context, cfg config.Config, fresh bool) error {
 	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && host != "localhost" && !net.ParseIP(host).IsLoopback() {
 		a.complain("others on this network can sign in too: everybody knows the password", "take an address of this machine alone, such as --listen "+devListen)
 	}
-	return a.serve(ctx, cfg, role{
-		local: true,
-		open:  func(ctx context.Context, cfg config.Config) (*sqlite.Store, error) { return a.openDev(ctx, cfg, fresh) },
-		handler: func(srv *server.Server, local string) http.Handler {
-			a.welcome(cfg, local)
-			return devHandler(srv, local)
-		},
-	})
+	return a.serveDev(ctx, cfg, fresh)
+}
+
+// restartPause is how long the server is gone when the demo restarts it: long
+// enough that whoever calls meanwhile is not answered.
+const restartPause = 2 * time.Second
+
+// serveDev serves until ctx ends or a signal comes. When the demo asks for a
+// restart it ends the server, listener and store with it, and begins anew on
+// the same address.
+func (a *app) serveDev(ctx context.Context, cfg config.Config, fresh bool) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	for welcomed := false; ; welcomed = true {
+		life, restart := context.WithCancel(ctx)
+		err := a.serve(life, cfg, role{
+			local: true,
+			open: func(ctx context.Context, cfg config.Config) (*sqlite.Store, error) {
+				return a.openDev(ctx, cfg, fresh && !welcomed)
+			},
+			handler: func(srv *server.Server, sc server.Config, local string) http.Handler {
+				if !welcomed {
+					a.welcome(cfg, local)
+				}
+				cfg.Listen = samePort(cfg.Listen, local)
+				return devHandler(srv, sc, cfg, local, restart)
+			},
+		})
+		restarting := life.Err() != nil && ctx.Err() == nil
+		restart()
+		if err != nil || !restarting {
+			return err
+		}
+		select {
+		case <-time.After(restartPause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// samePort is the address to listen on with the port that a server got.
+func samePort(listen, local string) string {
+	host, _, err := net.SplitHostPort(listen)
+	u, err2 := url.Parse(local)
+	if err != nil || err2 != nil {
+		return listen
+	}
+	return net.JoinHostPort(host, u.Port())
 }
 
 // openDev opens the store of dev and makes the account to sign in as.
@@ -185,17 +231,29 @@ From a shell: sign in, ask as that user, ask as nobody, see why that was refused
 `, local, devEmail, devPassword, cfg.Store, selfName())
 }
 
-// devHandler is the server, the page of the demo, and two routes to be let
-// through to or refused.
-func devHandler(srv *server.Server, local string) http.Handler {
+// devHandler is the server, the demo, two routes to be let through to or
+// refused, and what the demo breaks things by.
+func devHandler(srv *server.Server, sc server.Config, cfg config.Config, local string, restart func()) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", srv)
-	page := pages.Dev(pages.DevInfo{Issuer: local, Email: devEmail, Password: devPassword})
+	page := pages.Dev(pages.DevInfo{
+		Issuer: local, Email: devEmail, Password: devPassword, Version: thisBuild().Version, Why: whyCommand(cfg),
+	})
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /dev/", page)
+	mux.Handle("POST /dev/", (&levers{srv: srv, config: sc, restart: restart}).handler())
 	mux.Handle("GET /api/profile", srv.Guard().Handler(answerUser("Profile data")))
 	mux.Handle("GET /api/protected", srv.Guard().Handler(answerUser("Access granted")))
-	return mux
+	return losing(mux)
+}
+
+// whyCommand is what tells the story of the denial whose id comes next. It
+// finds the store of dev by itself.
+func whyCommand(cfg config.Config) string {
+	if cfg.Given("store") == "" {
+		return selfName() + " why"
+	}
+	return selfName() + " why --store '" + strings.ReplaceAll(cfg.Store, "'", `'\''`) + "'"
 }
 
 // caller is what the routes of the demo tell a user of themselves.

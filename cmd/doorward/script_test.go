@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 //	stop -by SIGNAL  signal once more, which must end it at once
 //	http [-until N] METHOD URL [NAME:VALUE…] [BODY]
 //	                 print the answer to a request; -until asks again until the
-//	                 status is N
+//	                 status is N, where 0 is no answer
 //	login EMAIL [PASSWORD]
 //	                 sign in: $ACCESS, $REFRESH, $SID
 //	refresh          refresh with $REFRESH: $ACCESS and $REFRESH are new
@@ -307,7 +307,7 @@ func environ(ts *testscript.TestScript) []string {
 }
 
 func exchange(ts *testscript.TestScript, neg bool, args []string) {
-	until := 0
+	until := -1
 	if len(args) > 1 && args[0] == "-until" {
 		var err error
 		until, err = strconv.Atoi(args[1])
@@ -319,7 +319,10 @@ func exchange(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for deadline := time.Now().Add(patience); ; {
 		code, text := ask(ts, args[0], args[1], args[2:])
-		if until == 0 || code == until {
+		if code == 0 && until < 0 {
+			ts.Fatalf("%s", text)
+		}
+		if until < 0 || code == until {
 			fmt.Fprint(ts.Stdout(), text)
 			return
 		}
@@ -329,7 +332,8 @@ func exchange(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ask sends one request and writes the answer down, its fields in order.
+// ask sends one request and writes the answer down, its fields in order. Where
+// none comes, the status is 0 and the text says why.
 func ask(ts *testscript.TestScript, method, url string, rest []string) (int, string) {
 	var body string
 	fields := http.Header{}
@@ -351,7 +355,9 @@ func ask(ts *testscript.TestScript, method, url string, rest []string) (int, str
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := (&http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	ts.Check(err)
+	if err != nil {
+		return 0, err.Error()
+	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	ts.Check(err)

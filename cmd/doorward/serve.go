@@ -39,7 +39,7 @@ Every setting is a flag, a name in the environment, or a line in a TOML file
 			}
 			return a.serve(cmd.Context(), cfg, role{
 				open:    makeStore,
-				handler: func(srv *server.Server, _ string) http.Handler { return srv },
+				handler: func(srv *server.Server, _ server.Config, _ string) http.Handler { return srv },
 			})
 		},
 	})
@@ -49,7 +49,7 @@ Every setting is a flag, a name in the environment, or a line in a TOML file
 type role struct {
 	local   bool // nobody but this machine is meant to reach it
 	open    func(context.Context, config.Config) (*sqlite.Store, error)
-	handler func(srv *server.Server, local string) http.Handler // local is where it can be reached from here
+	handler func(srv *server.Server, sc server.Config, local string) http.Handler // local is where it can be reached from here
 }
 
 // serve runs a server until ctx ends or a signal comes. The address comes first:
@@ -103,7 +103,7 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 		return explainKey(err)
 	}
 	defer srv.Close()
-	h := r.handler(srv, local)
+	h := r.handler(srv, sc, local)
 	log.Info("listening", "address", listener.Addr().String(), "issuer", cfg.Issuer, "store", cfg.Store)
 	a.say("listening on %s", local)
 	if beside == nil {

@@ -52,7 +52,7 @@ var rooms = []room{
 
 	{"docs", 5, nil},
 	{"web", 5, nil},
-	{"internal/pages", 5, []string{"docs"}},
+	{"internal/pages", 5, []string{"docs", "web"}},
 	{"internal/httpapi", 5, nil},
 	{"sqlite", 5, nil},
 

@@ -43,7 +43,7 @@ func (a *Auth) grant(st Standing, t session.Token, now time.Time) (Grant, error)
 	if end := a.cfg.Life.Ends(s); end.Before(expires) {
 		expires = end
 	}
-	access, err := a.keys.sign(signing.Claims{
+	access, err := a.keys.Sign(signing.Claims{
 		Issuer: a.cfg.Issuer, Subject: s.User.String(), Audience: a.cfg.Audience,
 		IssuedAt: now, ExpiresAt: expires,
 		ID: ulid.New(now).String(), Session: s.ID.String(), Client: clientID,

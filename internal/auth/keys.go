@@ -68,7 +68,9 @@ func (k *Keyring) Stored(ctx context.Context) (records []signing.Record, err err
 	return records, err
 }
 
-func (k *Keyring) sign(c signing.Claims, now time.Time) (string, error) {
+// Sign returns an access token that says c, signed with the key that signs at
+// now. It is a secret.
+func (k *Keyring) Sign(c signing.Claims, now time.Time) (string, error) {
 	return k.at(now).signer.Sign(c)
 }
 
