@@ -20,7 +20,7 @@ const signingIn = new Set(['login', 'signup', 'refresh', 'logout', 'logout/all']
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const base = (): string => {
     const server = options.server ?? globalThis.location?.origin
-    if (!server) throw new TypeError('Outside of a browser `server` must be given')
+    if (!server) throw new TypeError('No `server` is given')
     return new URL(server).href.replace(/\/+$/, '')
   }
   const session = createSession(options, base)
@@ -36,6 +36,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     return !href.startsWith(routes) || !signingIn.has(href.slice(routes.length).split(/[?#]/)[0]!)
   }
 
+  const nobody = () => session.snapshot().end?.error ?? new AuthError('TOKEN_MISSING', { problem: { detail: 'Nobody is signed in' } })
+
   /** The token to send with, or null for nobody. Rejects where it is over and cannot be renewed. */
   const current = async (): Promise<string | null> => {
     const { tokens } = session
@@ -47,8 +49,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       if (tokens.isExpired()) await renewal
       else await Promise.race([renewal.catch(() => {}), sleep(politeness)])
     }
-    if (status() !== 'signed_in') return null
-    if (tokens.isExpired()) throw unavailable('The access token is over and could not be renewed')
+    if (status() !== 'signed_in') throw nobody()
+    if (tokens.isExpired()) throw unavailable('The session cannot be renewed')
     return tokens.token
   }
 
@@ -111,8 +113,9 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       const next = step.send === 1 ? whatMends(error, token) : 'give_up'
       session.emit({ type: 'denied', ...step, error, next })
       if (!(await apply(next, error, signal))) return response
+      token = await until(signal, current())
+      if (!token) return response
       response.body?.cancel().catch(() => {})
-      token = session.tokens.token!
       step.send = 2
     }
   }
@@ -124,25 +127,22 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   }
 
   return {
-    ready: () =>
-      new Promise((resolve) => {
-        const stop = session.subscribe(check)
-        function check() {
-          const snapshot = session.snapshot()
-          if (snapshot.status === 'loading') return
-          stop()
-          resolve(snapshot)
-        }
-        session.restore().catch(() => {}) // it is tried again
-        check()
-      }),
+    async ready() {
+      session.restore().catch(() => {}) // it is tried again
+      while (status() === 'loading') {
+        await new Promise<void>((changed) => {
+          const stop = session.subscribe(() => changed(stop()))
+        })
+      }
+      return session.snapshot()
+    },
     login: session.login,
     logout: (how) => session.logout(how?.everywhere),
     isAuthenticated: () => status() === 'signed_in',
     fetch: authFetch,
     async getToken() {
       const token = await current()
-      if (!token) throw session.snapshot().end?.error ?? new AuthError('TOKEN_MISSING', { problem: { detail: 'Nobody is signed in' } })
+      if (!token) throw nobody()
       return token
     },
     expiresIn: () => session.tokens.left / 1000,

@@ -82,15 +82,17 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   let problem: Problem = {}
   if (/\bjson\b/.test(headers.get('Content-Type') ?? '')) {
     try {
-      const body: unknown = await response.json()
-      if (body && typeof body === 'object') problem = strings(body)
+      const members = Object.entries((await response.json()) as object)
+      problem = Object.fromEntries(members.filter(([, value]) => typeof value === 'string'))
     } catch {
-      // A body cut short: the status and the fields say enough.
+      // A body cut short, or null: the status and the fields say enough.
     }
   } else response.body?.cancel().catch(() => {})
   problem.instance ??= headers.get('Doorward-Denial') ?? ''
   const field = headers.get('WWW-Authenticate')
-  const about: AuthErrorInit = { status, problem, retryAfter: retryAfter(headers) }
+  const wait = headers.get('Retry-After') ?? ''
+  // A date would need a clock that is right.
+  const about: AuthErrorInit = { status, problem, retryAfter: /^\d+$/.test(wait) ? Number(wait) : null }
   if (problem.code) {
     const known = Object.hasOwn(codes, problem.code)
     return new AuthError(known ? (problem.code as Code) : 'UNKNOWN', about)
@@ -108,14 +110,4 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   // A server that gives no reason at all may well mean the token.
   if (status === 401 && !field) about.recovery = 'renew'
   return new AuthError('UNKNOWN', about)
-}
-
-function strings(body: object): Problem {
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => typeof value === 'string'))
-}
-
-/** Retry-After in seconds; a date would need a clock that is right. */
-function retryAfter(headers: Headers): number | null {
-  const value = headers.get('Retry-After')
-  return value && /^\d+$/.test(value) ? Number(value) : null
 }

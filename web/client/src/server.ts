@@ -1,5 +1,6 @@
 import { type AuthError, errorFrom, isAuthError, unavailable } from './errors.ts'
 import type { InitialSession, User } from './types.ts'
+import { attemptCookie, leaveCookie } from './vault.ts'
 
 export interface ServerAuthOptions {
   /** Base URL of the Doorward server, as this program reaches it. */
@@ -53,8 +54,6 @@ export interface ServerSession {
 }
 
 const refreshCookie = '__Host-Http-doorward'
-const attemptCookie = 'doorward-attempt'
-const leaveCookie = 'doorward-left'
 
 /** How long an answer serves the renders that follow, in seconds; and how many are kept. */
 const memory = 30

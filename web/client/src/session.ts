@@ -14,6 +14,9 @@ const pause = 300 // milliseconds; doubles each time
 /** The longest pause between tries in the background, in milliseconds. */
 const longestPause = 60_000
 
+/** How long a change of a shared storage may take to be seen, in milliseconds. */
+const storageLag = 200
+
 /** A token this young that was made because of a 401 is not renewed for another, in milliseconds. */
 const young = 5000
 
@@ -62,8 +65,10 @@ export interface Session {
 }
 
 export function createSession(options: AuthClientOptions, base: () => string): Session {
-  const { initial, onEvent: emit = ignore } = options
-  const bearer = options.transport === 'bearer'
+  const { initial } = options
+  const emit = (event: AuthEvent) => call(options.onEvent, event)
+  // Without cookies the session lives as long as the page.
+  const bearer = options.transport === 'bearer' || globalThis.navigator?.cookieEnabled === false
   const name = options.server ? `doorward ${new URL(options.server).origin}` : 'doorward'
   const vault = bearer ? storageVault(name, options.storage) : cookieVault()
   const tokens = new TokenManager()
@@ -96,7 +101,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     const next = { ...snapshot, ...change }
     if (JSON.stringify(next) === JSON.stringify(snapshot)) return
     snapshot = next
-    for (const listener of [...listeners]) listener()
+    for (const listener of [...listeners]) call(listener)
   }
 
   /** Nothing that is under way now is taken when it arrives. */
@@ -110,7 +115,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     tokens.set(accessToken, expiresIn, asked)
     failures = 0
     set({ status: 'signed_in', user, end: null, error: null })
-    emit(kind === 'renewed' ? { type: kind, expiresIn, elsewhere } : { type: kind, user, elsewhere })
+    emit({ type: kind, user, expiresIn, elsewhere })
     if (!elsewhere) tell({ kind, grant: { accessToken, expiresIn, user }, age: performance.now() - asked })
     schedule()
   }
@@ -128,7 +133,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     set({ status: 'signed_out', user: null, end: told ? ending : null, error: null })
     if (!told) return
     emit({ type: 'ended', end: ending, elsewhere })
-    options.onSessionEnd?.(ending)
+    call(options.onSessionEnd, ending)
   }
 
   /** Asks the server, for `patience` at the most. */
@@ -147,13 +152,12 @@ export function createSession(options: AuthClientOptions, base: () => string): S
         },
         body: JSON.stringify(body),
         credentials: bearer ? 'omit' : 'include',
-        cache: 'no-store',
         redirect: 'error', // a redirect would carry the secret on
         keepalive: route.startsWith('logout'), // who signs out often leaves at once
         signal: controller.signal,
       })
       if (!response.ok) throw await errorFrom(response)
-      return response.status === 204 ? null : await response.json()
+      return response.status === 204 || (await response.json())
     } catch (error) {
       throw isAuthError(error) ? error : unavailable('The sign-in server cannot be reached', error)
     } finally {
@@ -185,23 +189,24 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     start()
     interrupt()
     const { token } = tokens
-    await vault.leave()
+    await vault.leave(everywhere ? 'logout/all' : 'logout')
     end({ code: 'SIGNED_OUT', error: null }, false)
-    await tellLeft(everywhere ? 'logout/all' : 'logout', token)
+    await tellLeft(token)
   }
 
   /** Tells the server of a sign-out that it has not heard of. */
-  const tellLeft = async (route = 'logout', token?: string | null): Promise<void> => {
+  const tellLeft = async (token?: string | null): Promise<void> => {
     if (!(await vault.left())) return
     await locked(name, async () => {
       // Somebody may have signed in while we waited: that session is not meant.
-      if (!(await vault.left())) return
+      const route = await vault.left()
+      if (!route) return
       try {
         const { key, ...body } = (await vault.ask(true)) ?? {}
         await post(route, body, key, token)
       } catch (error) {
-        // A refusal means that there was no session; only silence is a reason to try again.
-        if (!isAuthError(error) || error.status < 400 || error.status > 403) throw error
+        // Where there is no session any more there is none to sign out of.
+        if (!isAuthError(error) || !(error.status === 401 || endings.has(error.code))) throw error
       }
       await vault.put()
     })
@@ -240,21 +245,21 @@ export function createSession(options: AuthClientOptions, base: () => string): S
       try {
         await locked(name, async () => {
           for (let turn = 0; !settled() && !(await refresh(began)); turn++) {
-            if (turn > 2) throw unavailable('The stored session keeps changing')
+            if (turn > 2) throw unavailable('The session cannot be renewed')
           }
         })
         if (reason === 'denied') mended = performance.now()
         return
       } catch (caught) {
         if (settled()) return
-        const error = isAuthError(caught) ? caught : unavailable('The session cannot be renewed', caught)
+        const error = caught as AuthError
         if (endings.has(error.code)) {
           end({ code: error.code, error } as SessionEnd, false)
           throw error
         }
         failures++
         const wait = Math.max(jitter(pause * 2 ** attempt), (error.retryAfter ?? 0) * 1000)
-        const again = attempt < tries && wait < patience && error.recovery === 'wait' && !offline()
+        const again = attempt < tries && wait < patience && error.recovery === 'wait'
         set({ error })
         emit({ type: 'renewal_failed', error, retryIn: again ? wait / 1000 : null })
         if (!again) throw error
@@ -269,14 +274,20 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   /** One request. False where the token asked with was no longer the one that counts. */
   const refresh = async (began: number): Promise<boolean> => {
     const ask = await vault.ask()
-    if (!ask) throw new AuthError('REFRESH_TOKEN_MISSING')
+    if (!ask) {
+      // Another tab may have emptied it, and its message be on the way.
+      if (snapshot.status === 'signed_in') await sleep(storageLag)
+      if (epoch !== began) return true
+      throw new AuthError('REFRESH_TOKEN_MISSING')
+    }
     const { key, ...body } = ask
     const asked = performance.now()
     let grant: Grant
     try {
       grant = grantOf(await post('refresh', body, key))
     } catch (error) {
-      if (epoch === began && isAuthError(error) && endings.has(error.code) && !(await vault.settle(ask))) return false
+      if (!endings.has((error as AuthError).code)) vault.unsettled(ask)
+      else if (epoch === began && !(await vault.settle(ask, null))) return false
       throw error
     }
     if (epoch !== began) return true
@@ -305,7 +316,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     // One of many tabs comes first, and the others take what it got.
     const due = tokens.untilDue + Math.random() * (tokens.left - tokens.untilDue) * 0.25
     const rest = failures ? jitter(Math.min(1000 * 2 ** failures, longestPause)) : 0
-    timer = setTimeout(wake, Math.min(Math.max(due, rest), 2 ** 31 - 1))
+    timer = setTimeout(wake, Math.min(Math.max(due, rest), 2e9))
     ;(timer as { unref?: () => void }).unref?.() // a program that is done may end
   }
 
@@ -351,17 +362,23 @@ export function createSession(options: AuthClientOptions, base: () => string): S
 
   const tell = (message: Message): void => channel?.postMessage(message)
 
+  /** Whether the storage says so too; a tab may have one of its own. What is shared may lag behind the message. */
+  const agrees = async (session: string | undefined, held: boolean): Promise<boolean> => {
+    if (bearer && (await vault.holds(session)) !== held) await sleep(storageLag)
+    return !bearer || (await vault.holds(session)) === held
+  }
+
   const hear = async (message: Message): Promise<void> => {
     const mine = id()
     if (message.kind === 'ended') {
       const { session, code, detail } = message
       if (mine && session && mine !== session) return // a session before this one
-      if (bearer && (await vault.holds(mine))) return // a tab with a storage of its own
+      if (!(await agrees(mine, false))) return
       return end({ code, error: code === 'SIGNED_OUT' ? null : new AuthError(code, { problem: { detail } }) }, true)
     }
     const { kind, grant, age } = message
     const theirs = sessionOf(grant.accessToken)
-    if (bearer && !(await vault.holds(theirs))) return
+    if (!(await agrees(theirs, true))) return
     const { status } = snapshot
     if (kind === 'signed_in') interrupt()
     else if (status === 'signed_out' || (mine && mine !== theirs)) return // old news
@@ -379,7 +396,16 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   }
 }
 
-const offline = () => (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false
+/** Calls what the program gave us. Its faults are reported, and do not become ours. */
+function call<A extends unknown[]>(listener: ((...about: A) => void) | undefined, ...about: A): void {
+  try {
+    listener?.(...about)
+  } catch (error) {
+    setTimeout(() => {
+      throw error
+    })
+  }
+}
 
 function grantOf(answer: unknown): Grant {
   const grant = answer as Grant | null

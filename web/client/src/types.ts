@@ -69,9 +69,8 @@ export interface Sending {
 
 /** One step of a client, for a log or a timeline. It holds no token. */
 export type AuthEvent =
-  | { type: 'signed_in'; user: User; elsewhere: boolean }
+  | { type: 'signed_in' | 'renewed'; user: User; expiresIn: number; elsewhere: boolean }
   | { type: 'renewing'; reason: RenewReason }
-  | { type: 'renewed'; expiresIn: number; elsewhere: boolean }
   | { type: 'renewal_failed'; error: AuthError; retryIn: number | null }
   | ({ type: 'sending' } & Sending)
   | ({ type: 'answered'; status: number } & Sending)

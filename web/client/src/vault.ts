@@ -31,16 +31,18 @@ export interface Vault {
    */
   ask(leaving?: boolean): Promise<Ask | null>
   /**
-   * Takes the answer to `asked`; without one it was denied for good. False
+   * Takes the answer to `asked`, null where it was denied for good. False
    * where somebody has put another token here meanwhile: that one counts.
    */
-  settle(asked: Ask, answer?: Grant): Promise<boolean>
+  settle(asked: Ask, answer: Grant | null): Promise<boolean>
+  /** Keeps the key of what was asked and not answered, if somebody has dropped it. */
+  unsettled(asked: Ask): void
   /** Takes a new sign-in, or, without one, forgets everything. */
   put(answer?: Grant): Promise<void>
-  /** Says that the person has signed out, until the server has been told. */
-  leave(): Promise<void>
-  /** Whether the server is still to be told of a sign-out. */
-  left(): Promise<boolean>
+  /** Says that the person has signed out, until the server has been told by `route`. */
+  leave(route: string): Promise<void>
+  /** The route by which the server is still to be told of a sign-out. */
+  left(): Promise<string | undefined>
   /** Whether the session of that name is kept here; with a cookie nobody knows. */
   holds(session: string | undefined): Promise<boolean>
 }
@@ -85,15 +87,20 @@ export function cookieVault(): Vault {
       if (read(attemptCookie) === asked.key) write(attemptCookie, '')
       return true
     },
+    unsettled({ key = '' }) {
+      // The browser may have sent the token of an answer that another tab was about to
+      // settle. Then its key has been dropped, and was used once more.
+      if (!read(attemptCookie)) write(attemptCookie, key)
+    },
     async put() {
       write(attemptCookie, '')
       write(leaveCookie, '')
     },
-    async leave() {
-      write(leaveCookie, '1')
+    async leave(route) {
+      write(leaveCookie, route)
     },
     async left() {
-      return !!read(leaveCookie)
+      return read(leaveCookie)
     },
     async holds() {
       return true
@@ -107,8 +114,8 @@ interface Kept {
   key?: string
   /** The session, as the access token names it. */
   session?: string
-  /** Signed out, and the server not told yet. */
-  left?: boolean
+  /** The route by which the server is still to be told of a sign-out. */
+  left?: string
 }
 
 /** The refresh token is in `storage`, or in memory where that fails or there is none. */
@@ -141,7 +148,7 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
       broken = true // denied or full: this tab goes on by itself
     }
   }
-  const keep = async (answer?: Grant): Promise<void> => {
+  const keep = async (answer?: Grant | null): Promise<void> => {
     const session = answer && sessionOf(answer.accessToken)
     await write(answer ? { refreshToken: answer.refreshToken!, ...(session && { session }) } : null)
   }
@@ -158,13 +165,14 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
       await keep(answer)
       return true
     },
+    unsettled() {}, // a token and its key are one record
     put: keep,
-    async leave() {
+    async leave(left) {
       const kept = await read()
-      if (kept) await write({ ...kept, left: true })
+      if (kept) await write({ ...kept, left })
     },
     async left() {
-      return !!(await read())?.left
+      return (await read())?.left
     },
     async holds(session) {
       const kept = await read()

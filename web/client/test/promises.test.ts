@@ -528,3 +528,20 @@ describe.each(transports)('%s', (transport, options) => {
     for (const secret of secrets) expect(told).not.toContain(secret)
   })
 })
+
+test('a key that was used once more, and dropped by who used it first, is kept until that is answered', async () => {
+  const client = await signedIn()
+  // Another tab has stored the answer to a refresh with this key, and drops the key a moment later.
+  page.cookies.set('doorward-attempt', 'used-once')
+  world.weather = (path) => {
+    if (path === '/auth/refresh') page.cookies.delete('doorward-attempt')
+    return path === '/auth/refresh' ? 'lost' : undefined
+  }
+  await refusal(client.renew())
+  expect(page.cookies.get('doorward-attempt')).toBe('used-once')
+  world.weather = null
+  await pass(60_000)
+  await settle(client.renew())
+  expect(ends).toEqual([])
+  expect(world.rows.get('s1')!.generation).toBe(2)
+})
