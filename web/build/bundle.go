@@ -42,9 +42,6 @@ func bundle(dir string, entries map[string]string) (built, error) {
 	b := built{files: map[string][]byte{}}
 	inputs := map[string]bool{}
 	for name, entry := range entries {
-		if _, err := os.Stat(filepath.Join(dir, entry)); errors.Is(err, os.ErrNotExist) {
-			continue
-		}
 		options := options(dir)
 		options.EntryPointsAdvanced = []api.EntryPoint{{InputPath: entry, OutputPath: name}}
 		files, from, err := run(options)
