@@ -101,7 +101,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     const next = { ...snapshot, ...change }
     if (JSON.stringify(next) === JSON.stringify(snapshot)) return
     snapshot = next
-    for (const listener of [...listeners]) call(listener)
+    for (const listener of listeners) call(listener)
   }
 
   /** Nothing that is under way now is taken when it arrives. */
@@ -131,9 +131,10 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     // Somebody who never was signed in here is not told that it ended.
     const told = status === 'signed_in' || (ending.code !== 'REFRESH_TOKEN_MISSING' && ending.code !== 'SIGNED_OUT')
     set({ status: 'signed_out', user: null, end: told ? ending : null, error: null })
-    if (!told) return
-    emit({ type: 'ended', end: ending, elsewhere })
-    call(options.onSessionEnd, ending)
+    if (told) {
+      emit({ type: 'ended', end: ending, elsewhere })
+      call(options.onSessionEnd, ending)
+    }
   }
 
   /** Asks the server, for `patience` at the most. */

@@ -45,11 +45,11 @@ export class TokenManager {
 
   /** Whether the token should be renewed before it is used. */
   isDue(): boolean {
-    return this.untilDue === 0
+    return !this.untilDue
   }
 
   isExpired(): boolean {
-    return this.left === 0
+    return !this.left
   }
 }
 
