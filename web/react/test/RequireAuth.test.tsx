@@ -5,14 +5,18 @@ import { AuthProvider, RequireAuth, useApi, useAuth } from '../src/index.ts'
 import { makeClient, settle, show, watch } from './render.tsx'
 import { ada, password, startServer, type Server } from './server.ts'
 
-/** Where the page went: happy-dom goes nowhere itself. */
+/** Where the page went, and what it showed then: happy-dom goes nowhere itself. */
 const gone: string[] = []
+const shownThen: (string | null)[] = []
 
 beforeEach(() => {
-  gone.length = 0
+  gone.length = shownThen.length = 0
   window.history.replaceState(null, '', '/account?tab=2')
   for (const way of ['assign', 'replace'] as const) {
-    vi.spyOn(window.location, way).mockImplementation((to) => void gone.push(String(to)))
+    vi.spyOn(window.location, way).mockImplementation((to) => {
+      gone.push(String(to))
+      shownThen.push(document.body.textContent)
+    })
   }
 })
 
@@ -59,7 +63,7 @@ test('goes to the sign-in page, with the way back, once', async () => {
   expect(frames).toEqual(['wait'])
   expect(gone).toHaveLength(1)
   const to = new URL(gone[0]!, window.location.href)
-  expect(to.origin + to.pathname).toBe(window.location.origin + '/login')
+  expect(to.origin + to.pathname).toBe(`${window.location.origin}/login`)
   expect(to.searchParams.get('return')).toBe('/account?tab=2')
 })
 
@@ -128,8 +132,6 @@ test('gone before it is known, it goes nowhere', async () => {
 test('never goes while rendering', async () => {
   const client = makeClient(startServer().options)
   await client.ready()
-  const shownThen: (string | null)[] = []
-  vi.spyOn(window.location, 'assign').mockImplementation(() => void shownThen.push(document.body.textContent))
   await show(
     <AuthProvider client={client}>
       <RequireAuth fallback="wait" />

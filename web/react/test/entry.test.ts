@@ -2,8 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { build } from 'rolldown'
 import { expect, test } from 'vitest'
 
 const here = join(import.meta.dirname, '..')
@@ -32,15 +30,4 @@ test('what is built says that it is for the client, before all else', () => {
   } finally {
     rmSync(dir, { recursive: true })
   }
-})
-
-test('it is small', async () => {
-  const { output } = await build({
-    input: join(here, 'src/index.ts'),
-    external: [/^[^./]/],
-    output: { minify: true },
-    write: false,
-    logLevel: 'silent',
-  })
-  expect(gzipSync(output[0].code).length).toBeLessThan(2000)
 })
