@@ -94,9 +94,10 @@ export function beforeExpiry(auth: AuthClient, renew: () => void): () => void {
   const expiry = performance.now() + life
   let timer: ReturnType<typeof setTimeout> | undefined
   const check = () => {
-    const left = expiry - Math.min(life / 10, longestMargin) - performance.now()
-    const newer = performance.now() + auth.expiresIn() * 1000 > expiry + 1000
-    if (left <= 0 && newer) renew()
+    const now = performance.now()
+    const left = expiry - Math.min(life / 10, longestMargin) - now
+    const next = auth.expiresIn() * 1000
+    if (left <= 0 && next && now + next > expiry + 1000) renew()
     else timer = setTimeout(check, Math.min(Math.max(left, 1000), longestTimer))
   }
   if (life > 0) check()

@@ -365,8 +365,11 @@ export function createSession(options: AuthClientOptions, base: () => string): S
 
   /** Whether the storage says so too; a tab may have one of its own. What is shared may lag behind the message. */
   const agrees = async (session: string | undefined, held: boolean): Promise<boolean> => {
-    if (bearer && (await vault.holds(session)) !== held) await sleep(storageLag)
-    return !bearer || (await vault.holds(session)) === held
+    for (let looks = 9; bearer && (await vault.holds(session)) !== held; looks--) {
+      if (!looks) return false
+      await sleep(storageLag)
+    }
+    return true
   }
 
   const hear = async (message: Message): Promise<void> => {

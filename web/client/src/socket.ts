@@ -48,12 +48,15 @@ const refusals = [4401, 1008]
 /** The first pause before another try, in milliseconds. */
 const firstPause = 1000
 
+/** A refusal so soon after one that was mended is the end, in milliseconds. */
+const mendedFor = 60_000
+
 /**
  * A WebSocket with the session. It connects again when the connection is lost,
  * and anew with the next token before the one of now ends: what the server
  * sends in between is for the server to send again. After 4401 or 1008 it tries
- * once more if a renewal can mend that; the reason of the close may be a code.
- * After 1000 it is done.
+ * once more if a renewal can mend that, once a minute at most; the reason of the
+ * close may be a code. After 1000 it is done.
  *
  * A server should accept the handshake before it refuses: a browser does not
  * tell a 401 from a lost network, so that it is tried again, slower each time,
@@ -66,8 +69,8 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
   const limit = options.queue ?? 100
   const queue: SocketData[] = []
   let live: WebSocket | undefined
-  /** Whether anything came since the last refusal, and since the last failure. */
-  let heard = { sinceRefusal: true, sinceFailure: true }
+  /** Whether anything came since the last failure. */
+  let heard = false
 
   /** Resolves with how the connection was closed; null to make it anew. */
   const connect = (token: string) =>
@@ -91,7 +94,7 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
       socket.onerror = () => {} // a close follows
       socket.onclose = leave
       socket.onmessage = ({ data }) => {
-        heard = { sinceRefusal: true, sinceFailure: true }
+        heard = true
         options.onMessage?.(data)
       }
       socket.onopen = () => {
@@ -105,6 +108,7 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
 
   const run = async () => {
     let failures = 0
+    let mended = -Infinity
     while (!ending.end) {
       let wait = 0
       ending.follow(auth)
@@ -118,9 +122,9 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
         if (close.code === 1000) return ending.set('closed')
         if (refusals.includes(close.code)) {
           const error = denialOf(close)
-          const again = heard.sinceRefusal && (await auth.mend(error, token))
-          if (!again) return ending.set('denied', error)
-          heard.sinceRefusal = false
+          const soon = performance.now() - mended < mendedFor
+          if (soon || !(await auth.mend(error, token))) return ending.set('denied', error)
+          mended = performance.now()
           continue
         }
       } catch (error) {
@@ -128,8 +132,8 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
         if (!auth.isAuthenticated()) return ending.set('denied', error)
         wait = (error.retryAfter ?? 0) * 1000
       }
-      if (heard.sinceFailure) failures = 0
-      heard.sinceFailure = false
+      if (heard) failures = 0
+      heard = false
       options.onState?.('waiting')
       await ending.pause(Math.max(wait, backoff(firstPause, failures++)))
       // It may be the session that is refused: the refresh knows.
