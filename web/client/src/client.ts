@@ -13,24 +13,27 @@ const longWait = 5
 /** The routes where a 401 answers what was asked, not the token. */
 const signingIn = new Set(['login', 'signup', 'refresh', 'logout', 'logout/all'])
 
+/** The page's address, where there is a page. */
+const here = () => globalThis.location as Location | undefined
+
 /**
  * Makes a client. One per page is enough; nothing is asked and no listener
  * added before the first use.
  */
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const base = (): string => {
-    const server = options.server ?? globalThis.location?.origin
+    const server = options.server ?? here()?.origin
     if (!server) throw new TypeError('No `server` is given')
     return new URL(server).href.replace(/\/+$/, '')
   }
   const session = createSession(options, base)
   const status = () => session.snapshot().status
   const send: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init)
-  const resolve = (url: string | URL) => new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? base())
+  const resolve = (url: string | URL) => new URL(url, globalThis.document?.baseURI ?? here()?.href ?? base())
 
   const covers = (url: string | URL): boolean => {
     const { href, origin } = resolve(url)
-    const own = [base(), globalThis.location?.origin, ...(options.origins ?? [])]
+    const own = [base(), here()?.origin, ...(options.origins ?? [])]
     if (!/^http/.test(href) || !own.some((each) => each && new URL(each).origin === origin)) return false
     const routes = `${base()}/auth/`
     return !href.startsWith(routes) || !signingIn.has(href.slice(routes.length).split(/[?#]/)[0]!)
@@ -122,8 +125,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
 
   const signInPath = options.signInPath ?? '/login'
   const toSignIn = (returnTo?: string): string => {
-    const here = globalThis.location
-    return signInURL(signInPath, returnTo ?? (here ? here.pathname + here.search + here.hash : ''))
+    const page = here()
+    return signInURL(signInPath, returnTo ?? (page ? page.pathname + page.search + page.hash : ''))
   }
 
   return {
@@ -155,10 +158,10 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     getInitialSnapshot: () => session.initial,
     signInURL: toSignIn,
     redirectToLogin(returnTo) {
-      const here = globalThis.location
-      if (here && here.pathname !== new URL(signInPath, here.href).pathname) here.replace(toSignIn(returnTo)) // a page that cannot be shown is none to go back to
+      const page = here()
+      if (page && page.pathname !== new URL(signInPath, page.href).pathname) page.replace(toSignIn(returnTo)) // a page that cannot be shown is none to go back to
     },
-    returnURL: (fallback) => safeReturnURL(new URLSearchParams(globalThis.location?.search).get('return'), fallback),
+    returnURL: (fallback) => safeReturnURL(new URLSearchParams(here()?.search).get('return'), fallback),
     close: session.stop,
   }
 }

@@ -1,7 +1,7 @@
 export { createAuthClient } from './client.ts'
 export { AuthError, errorFrom, isAuthError, type AuthErrorInit, type Problem } from './errors.ts'
 export { codes, type Code, type Recovery } from './codes.ts'
-export { safeReturnURL, signInURL } from './return-url.ts'
+export { safeReturnURL } from './return-url.ts'
 export { TokenManager } from './token-manager.ts'
 export type {
   AuthClient,
