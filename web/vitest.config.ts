@@ -6,5 +6,9 @@ const conditions = ['@doorward/source']
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { include: ['{client,react}/test/**/*.test.{ts,tsx}'], globalSetup: './test/build.ts' },
+  test: {
+    include: ['{client,react}/test/**/*.test.{ts,tsx}'],
+    globalSetup: './test/build.ts',
+    testTimeout: 30_000, // for what hangs, not for machines that are busy
+  },
 })
