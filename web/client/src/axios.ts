@@ -29,10 +29,9 @@ import type { AuthClient } from './types.ts'
  * cause UNAVAILABLE. The configuration in errors and answers holds no token.
  */
 export function attachAuth(instance: AxiosInstance, auth: AuthClient): () => void {
-  const ours = new WeakSet<object>()
-
-  const attach = (inner: InternalAxiosRequestConfig['adapter']): AxiosAdapter => {
-    const adapter: AxiosAdapter = async (config) => {
+  const attach =
+    (inner: InternalAxiosRequestConfig['adapter']): AxiosAdapter =>
+    async (config) => {
       const send = getAdapter(inner, config)
       if (!concerns(auth, config)) return send(config)
       const waiting = (work: Promise<string | null>) =>
@@ -49,20 +48,12 @@ export function attachAuth(instance: AxiosInstance, auth: AuthClient): () => voi
       discard(first.response.data)
       return result(await attempt(send, config, next))
     }
-    ours.add(adapter)
-    return adapter
-  }
 
-  const id = instance.interceptors.request.use(
-    (config) => {
-      // A request that is tried again by others comes with our adapter.
-      if (!ours.has(Object(config.adapter))) config.adapter = attach(config.adapter)
-      return config
-    },
-    null,
-    { synchronous: true },
-  )
-  return () => instance.interceptors.request.eject(id)
+  const { request } = instance.interceptors
+  const use = (config: InternalAxiosRequestConfig) =>
+    Object.assign(config, { adapter: attach(config.adapter) })
+  const id = request.use(use, null, { synchronous: true })
+  return () => request.eject(id)
 }
 
 /** Whether the request gets the token. */

@@ -278,6 +278,28 @@ test('the token goes nowhere else', async () => {
   expect([seen.length >= 3, renewals()]).toEqual([true, 0])
 })
 
+test('the token does not follow a redirect, not even to a subdomain', async () => {
+  const seen: (string | undefined)[] = []
+  const http = createServer((request, response) => {
+    const { host, authorization } = request.headers
+    const way = request.url!.slice(1)
+    if (way) return void response.writeHead(302, { Location: `http://${way}.${host}/` }).end()
+    seen.push(authorization)
+    response.end()
+  })
+  running.push(http)
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const { port } = http.address() as AddressInfo
+  const origins = [`http://localhost:${port}`]
+  const other = createAuthClient({ server: server.url, origins, transport: 'bearer' })
+  await other.login({ email, password })
+  const api = axios.create({ adapter: 'http', lookup: (_, __, found) => found(null, '127.0.0.1', 4) })
+  attachAuth(api, other)
+  for (const way of ['', 'sub']) await api.get(`http://localhost:${port}/${way}`)
+  expect(seen).toEqual([`Bearer ${await other.getToken()}`, undefined])
+  other.close()
+})
+
 test('routes to sign in by are left alone', async () => {
   const { api, sent } = instanceOf()
   attachAuth(api, auth)

@@ -97,11 +97,13 @@ describe('the connection', () => {
     cut: boolean
   }[]
   let answer: (() => Response | undefined) | undefined
+  let tries: number
 
   beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     world = new World()
     lines = []
+    tries = 0
     answer = undefined
     world.routes.set('/events', (request) => {
       const special = answer?.()
@@ -130,6 +132,7 @@ describe('the connection', () => {
       server: origin,
       transport: 'bearer',
       async fetch(input, init) {
+        if (String(input).endsWith('/events')) tries++
         const response = await world.fetch(input, init)
         const line = lines.at(-1)
         init?.signal?.addEventListener('abort', () => {
@@ -266,23 +269,42 @@ describe('the connection', () => {
   test('waits as long as the server says, and longer each time, up to a minute', async () => {
     reading()
     await pass(0)
-    lines[0]!.write('retry: 10\n')
+    lines[0]!.write('retry: 8000\n')
     await pass(0)
     lines[0]!.end()
-    await pass(100) // it says ten, and nobody comes back that soon
-    expect(lines).toHaveLength(2)
+    await pass(3999)
+    expect(lines).toHaveLength(1)
     world.weather = (path) => (path === '/events' ? 'unreachable' : undefined)
-    lines[1]!.write('retry: 1000\ndata: a\n\n')
-    await pass(0)
-    const from = performance.now()
-    lines[1]!.end()
-    const tries = () => world.book.length
-    expect(tries()).toBeGreaterThan(0)
-    await pass(10 * 60_000)
+    tries = 0
+    await pass(600_000)
+    // 8, 16, 32 and then 60 s; each at least half as long.
+    expect(tries).toBeGreaterThan(9)
+    expect(tries).toBeLessThan(22)
     world.weather = null
     await pass(60_000)
+    lines[1]!.write('data: a\n\n')
+    await pass(0)
+    lines[1]!.end()
+    await pass(8000)
     expect(lines).toHaveLength(3)
-    expect(lines[2]!.at - from).toBeGreaterThanOrEqual(10 * 60_000)
+  })
+
+  test('does not spin, whatever the server says', async () => {
+    reading()
+    answer = () => new Response('retry: 0\ndata: a\n\n', { headers: { 'Content-Type': 'text/event-stream' } })
+    await pass(1000)
+    expect(tries).toBeLessThanOrEqual(21)
+    expect(tries).toBeGreaterThan(5)
+  })
+
+  test.each([408, 429, 500, 502, 503])('tries again after %d', async (status) => {
+    answer = () => new Response(null, { status })
+    reading()
+    await pass(0)
+    answer = undefined
+    expect(lines).toHaveLength(0)
+    await pass(3000)
+    expect(lines).toHaveLength(1)
   })
 
   test('waits as long as a server without capacity says', async () => {
