@@ -40,31 +40,34 @@ func restored(r record, now time.Time) *grant {
 
 func (g *grant) dueAt() time.Duration { return g.life - min(g.life/3, maxAhead) }
 
-// ages returns the age of the token by the monotonic clock, which may stand
-// still while the machine sleeps, and the greater one of that and the age by
-// the wall clock, which anybody may set. A jump of the latter costs one early
-// renewal and nothing else.
-func (g *grant) ages(now time.Time) (sure, most time.Duration) {
-	sure = now.Sub(g.born)
-	return sure, max(sure, now.Round(0).Sub(g.born.Round(0)))
+// stage is how far a token has come in its life.
+type stage uint8
+
+const (
+	fresh stage = iota
+	due         // to be renewed; calls go on with it
+	spent       // calls had better wait for the next one
+	dead        // certainly past its life; calls must wait
+)
+
+func (g *grant) stage(now time.Time) stage {
+	return g.stageAt(now.Sub(g.born), now.Round(0).Sub(g.born.Round(0)))
 }
 
-// due reports whether it is time to renew the token.
-func (g *grant) due(now time.Time) bool {
-	_, most := g.ages(now)
-	return g.life > 0 && most >= g.dueAt()
-}
-
-// spent reports whether a call should rather wait for the next token.
-func (g *grant) spent(now time.Time) bool {
-	_, most := g.ages(now)
-	return g.life > 0 && most >= g.life
-}
-
-// dead reports whether the token is certainly past its life.
-func (g *grant) dead(now time.Time) bool {
-	sure, _ := g.ages(now)
-	return g.life > 0 && sure >= g.life
+// stageAt goes by the age on the monotonic clock, which may stand still while
+// the machine sleeps, and on the wall clock, which anybody may set. The latter
+// can cost an early renewal; it can neither put one off nor condemn a token.
+func (g *grant) stageAt(monotonic, wall time.Duration) stage {
+	switch oldest := max(monotonic, wall); {
+	case g.life == 0 || oldest < g.dueAt():
+		return fresh
+	case oldest < g.life:
+		return due
+	case monotonic < g.life:
+		return spent
+	default:
+		return dead
+	}
 }
 
 // until returns when to ask for the token again: when it is to be renewed, or
@@ -73,7 +76,7 @@ func (g *grant) until(now time.Time) time.Time {
 	switch {
 	case g.life == 0:
 		return time.Time{}
-	case g.due(now):
+	case g.stage(now) >= due:
 		return g.born.Add(g.life)
 	default:
 		return g.born.Add(g.dueAt())

@@ -81,8 +81,9 @@ const (
 	longestPause = 5 * time.Second
 
 	// calm is how long a 401 causes no renewal if it is for a token that was
-	// itself got because of a 401. A route that refuses everybody must not make
-	// a program renew with each call.
+	// itself got because of a 401, or a quarter of that token's life if that is
+	// less. A route that refuses everybody must not make a program renew with
+	// each call.
 	calm = 10 * time.Second
 )
 
@@ -96,11 +97,15 @@ func pauseFor(why *Error) time.Duration {
 func (s *Session) noteMended(g *grant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mended, s.mendedAt = g.token, s.now()
+	s.mended, s.mendedAt = g, s.now()
 }
 
 func (s *Session) justMended(g *grant) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mended == g.token && s.now().Sub(s.mendedAt) < calm
+	wait := calm
+	if g.life > 0 {
+		wait = min(wait, g.life/4)
+	}
+	return s.mended == g && s.now().Sub(s.mendedAt) < wait
 }

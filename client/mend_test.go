@@ -168,37 +168,40 @@ func TestEveryCode(t *testing.T) {
 		}
 	}
 	readVectors(t, &vectors)
-	for _, v := range vectors.Codes {
-		sends, refreshes := 1, 0
-		switch v.Code {
-		case "TOKEN_MISSING", "TOKEN_EXPIRED", "TOKEN_INVALID", "TOKEN_REVOKED":
-			sends, refreshes = 2, 1
-		case "TOKEN_NOT_ACTIVE":
-			sends = 2
-		}
-		if v.Recovery == doorward.RecoverRenew && refreshes != 1 || v.Recovery == doorward.RecoverClock && sends != 2 {
-			t.Errorf("%s: the table says %s", v.Code, v.Recovery)
-		}
-		t.Run(string(v.Code), func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				s := w.signedIn(t)
-				w.during(denyAll(func(out http.ResponseWriter) {
-					doorward.NewDenial(v.Code, time.Now(), doorward.Reason{}).Write(out, doorward.Wire{Issuer: issuerURL})
-				}))
-				status, body, err := call(t, s, "/api/x", strings.NewReader("body"))
-				if err != nil || status != v.Status || !strings.Contains(body, string(v.Code)) {
-					t.Errorf("%d %s %v, want the %d", status, body, err, v.Status)
-				}
-				w.wantSent(t, "/api/x", sends)
-				w.wantSent(t, "/auth/refresh", refreshes)
-			})
-		})
+	if len(vectors.Codes) != len(doorward.Codes()) {
+		t.Fatalf("%d codes in the vectors", len(vectors.Codes))
 	}
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, v := range vectors.Codes {
+			w.reset()
+			sends, refreshes := 1, 0
+			switch v.Code {
+			case "TOKEN_MISSING", "TOKEN_EXPIRED", "TOKEN_INVALID", "TOKEN_REVOKED":
+				sends, refreshes = 2, 1
+			case "TOKEN_NOT_ACTIVE":
+				sends = 2
+			}
+			if v.Recovery == doorward.RecoverRenew && refreshes != 1 || v.Recovery == doorward.RecoverClock && sends != 2 {
+				t.Errorf("%s: the table says %s", v.Code, v.Recovery)
+			}
+			s := w.signedIn(t)
+			w.during(denyAll(func(out http.ResponseWriter) {
+				doorward.NewDenial(v.Code, time.Now(), doorward.Reason{}).Write(out, doorward.Wire{Issuer: issuerURL})
+			}))
+			status, body, err := call(t, s, "/api/x", strings.NewReader("body"))
+			if err != nil || status != v.Status || !strings.Contains(body, string(v.Code)) {
+				t.Errorf("%s: %d %s %v, want the %d", v.Code, status, body, err, v.Status)
+			}
+			if a, b := len(w.at("/api/x")), len(w.at("/auth/refresh")); a != sends || b != refreshes {
+				t.Errorf("%s: sent %d times with %d refreshes, want %d and %d", v.Code, a, b, sends, refreshes)
+			}
+		}
+	})
 }
 
 // Refusals that name no code of ours are judged by their challenge.
 func TestChallengesWithoutACode(t *testing.T) {
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		challenges []string
 		body       string
 		sends      int
@@ -221,24 +224,25 @@ func TestChallengesWithoutACode(t *testing.T) {
 		"the challenge of another code": {[]string{`Basic realm="x"`}, `{"code":"TOKEN_EXPIRED"}`, 2},
 		"not JSON":                      {nil, `<html>`, 2},
 		"twice the code":                {nil, `{"code":"VALIDATION_FAILED","code":"TOKEN_EXPIRED"}`, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				s := w.signedIn(t)
-				w.during(denyAll(func(out http.ResponseWriter) {
-					out.Header()["Www-Authenticate"] = c.challenges
-					out.Header().Set("Content-Type", "application/json; charset=utf-8")
-					out.WriteHeader(http.StatusUnauthorized)
-					_, _ = io.WriteString(out, c.body)
-				}))
-				if status, body, err := call(t, s, "/api/x", nil); err != nil || status != 401 || body != c.body {
-					t.Errorf("%d %q %v", status, body, err)
-				}
-				w.wantSent(t, "/api/x", c.sends)
-				w.wantSent(t, "/auth/refresh", c.sends-1)
-			})
-		})
 	}
+	inWorld(t, func(t *testing.T, w *world) {
+		for name, c := range cases {
+			w.reset()
+			s := w.signedIn(t)
+			w.during(denyAll(func(out http.ResponseWriter) {
+				out.Header()["Www-Authenticate"] = c.challenges
+				out.Header().Set("Content-Type", "application/json; charset=utf-8")
+				out.WriteHeader(http.StatusUnauthorized)
+				_, _ = io.WriteString(out, c.body)
+			}))
+			if status, body, err := call(t, s, "/api/x", nil); err != nil || status != 401 || body != c.body {
+				t.Errorf("%s: %d %q %v", name, status, body, err)
+			}
+			if a, b := len(w.at("/api/x")), len(w.at("/auth/refresh")); a != c.sends || b != c.sends-1 {
+				t.Errorf("%s: sent %d times with %d refreshes, want %d", name, a, b, c.sends)
+			}
+		}
+	})
 }
 
 // A route that refuses everybody does not make a program renew all the time.

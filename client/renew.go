@@ -36,23 +36,23 @@ type held struct {
 // usable returns a token to send a call with. It waits only if there is none
 // that is still good.
 func (s *Session) usable(ctx context.Context) (*grant, error) {
-	if g := s.current.Load(); g != nil && !g.due(s.now()) {
+	if g := s.current.Load(); g != nil && g.stage(s.now()) < due {
 		return g, nil
 	}
 	g, err := s.have(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	if !g.due(now) {
+	at := g.stage(s.now())
+	if at < due {
 		return g, nil
 	}
 	f := s.begin(g, false)
-	if !g.spent(now) {
+	if at < spent {
 		return g, nil
 	}
 	next, err := f.wait(ctx)
-	if err != nil && isTemporary(err) && !g.dead(s.now()) {
+	if err != nil && isTemporary(err) && g.stage(s.now()) < dead {
 		return g, nil // only the wall clock spoke against it
 	}
 	return next, err
@@ -185,7 +185,7 @@ func (s *Session) turn(ctx context.Context, old *grant) (*grant, error) {
 }
 
 // replaces reports whether g is good enough in the place of old.
-func (s *Session) replaces(g, old *grant) bool { return g.token != old.token && !g.due(s.now()) }
+func (s *Session) replaces(g, old *grant) bool { return g.token != old.token && g.stage(s.now()) < due }
 
 // lock keeps other programs that share the store from renewing too, if it can.
 func (s *Session) lock(ctx context.Context) (unlock func()) {

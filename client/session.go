@@ -70,7 +70,7 @@ type Session struct {
 	// keep makes one step of changing the record and going by it, so that no
 	// late answer is gone by after a newer one.
 	keep  sync.Mutex
-	shelf shelf
+	shelf *shelf
 	line  string // of the session that the program takes for its own
 	over  *Error // why there is none
 
@@ -78,7 +78,7 @@ type Session struct {
 	earliest time.Time // no renewal begins before
 	failures int       // in a row
 	failure  error     // of the last renewal
-	mended   string    // the last token that was got because of a 401
+	mended   *grant    // the last one that was got because of a 401
 	mendedAt time.Time
 }
 
@@ -111,7 +111,7 @@ func New(c Config) (*Session, error) {
 	}
 	return &Session{
 		issuer: newIssuer(c), origins: all, base: c.Transport, store: c.Store, onEnd: c.OnEnd, now: time.Now,
-		shelf: shelf{store: c.Store, onFault: c.OnFault},
+		shelf: &shelf{store: c.Store, onFault: c.OnFault},
 	}, nil
 }
 

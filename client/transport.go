@@ -54,6 +54,12 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.mend(r, header, g, tape, resp)
 }
 
+// String names the session and shows no token.
+func (t transport) String() string { return t.session.String() }
+
+// GoString is String.
+func (t transport) GoString() string { return t.String() }
+
 // CloseIdleConnections is for http.Client.CloseIdleConnections.
 func (t transport) CloseIdleConnections() {
 	if c, ok := t.session.base.(interface{ CloseIdleConnections() }); ok {

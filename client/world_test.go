@@ -233,6 +233,13 @@ func (w *wire) during(tamper func(r *http.Request, deliver func() *http.Response
 	w.tamper = tamper
 }
 
+// reset forgets what was sent, and what the network does.
+func (w *wire) reset() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent, w.tamper = nil, nil
+}
+
 // at returns what was sent to a path so far.
 func (w *wire) at(path string) []crossing {
 	w.mu.Lock()
