@@ -65,7 +65,8 @@ export function useApi(
     if (key === null) return
     const aborter = new AbortController()
     const { signal } = aborter
-    ask(api, key, signal).then(
+    const [, url, search] = JSON.parse(key)
+    api.get(url, { query: search, signal }).then(
       (data) => signal.aborted || settle({ key, turn, data, error: null }),
       (error) => signal.aborted || settle((held) => ({ ...held, key, turn, error })),
     )
@@ -83,11 +84,4 @@ export function useApi(
     loading: asks && (snapshot.status === 'loading' || !settled),
     reload,
   }
-}
-
-async function ask(api: Api, key: string, signal: AbortSignal): Promise<unknown> {
-  await null // StrictMode rehearses each effect: what it aborts at once is never sent.
-  signal.throwIfAborted()
-  const [, path, query] = JSON.parse(key)
-  return api.get(path, { query, signal })
 }

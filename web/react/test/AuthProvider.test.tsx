@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { act } from '@testing-library/react'
-import type { AuthClient } from '@doorward/client'
+import type { AuthClient, AuthClientOptions } from '@doorward/client'
 import { Activity, Suspense, use, useState, type ReactNode } from 'react'
 import { expect, test, vi } from 'vitest'
 import { AuthProvider, useAuth } from '../src/index.ts'
@@ -75,6 +75,20 @@ test('what it was given it leaves open', async () => {
   unmount()
   await settle(900)
   expect(server.count('POST /auth/refresh')).toBe(2)
+})
+
+test('rendered again it keeps the client that it made', async () => {
+  const server = startServer(ada)
+  const tree = (options: AuthClientOptions) => (
+    <AuthProvider options={options}>
+      <Who />
+    </AuthProvider>
+  )
+  const { text, rerender } = await show(tree(server.options))
+  rerender(tree(startServer(grace).options))
+  await settle()
+  expect(text()).toBe('Ada')
+  expect(server.seen).toEqual(['POST /auth/refresh'])
 })
 
 test('a client made in a render that was thrown away does nothing', async () => {

@@ -67,4 +67,20 @@ test('a client that was made outside hydrates too', async () => {
   unmount()
 })
 
+test('a client that has moved on before its page is taken over is no mismatch', async () => {
+  const client = makeClient(startServer(ada).options)
+  const page = (
+    <AuthProvider client={client}>
+      <RequireAuth fallback="wait">
+        <Name />
+      </RequireAuth>
+    </AuthProvider>
+  )
+  const html = renderToString(page)
+  await client.ready()
+  const { frames, unmount } = await hydrate(html, page)
+  expect(frames).toEqual(['wait', 'Ada'])
+  unmount()
+})
+
 const Name = () => <p>{useAuth().user?.name}</p>

@@ -95,7 +95,11 @@ test.each([
   ['enabled: false', '/api/profile', { enabled: false }],
 ])('%s asks nothing, until it does', async (_, path, options) => {
   const server = startServer(ada)
+  server.hold('/auth/refresh')
   const { now, change, text } = await profilePage(server, path, options)
+  expect(now().loading).toBe(false)
+  server.letGo()
+  await settle()
   expect(now()).toMatchObject({ data: undefined, error: null, loading: false })
   expect(server.seen).toEqual(['POST /auth/refresh'])
   change('/api/profile')
