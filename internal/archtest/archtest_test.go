@@ -55,6 +55,7 @@ var rooms = []room{
 	{"internal/pages", 5, []string{"docs", "web"}},
 	{"internal/httpapi", 5, nil},
 	{"sqlite", 5, nil},
+	{"client/tokensource", 5, nil},
 
 	{"server", 6, nil},
 	{"internal/config", 6, []string{"server"}},
@@ -65,6 +66,7 @@ var rooms = []room{
 	{"web/build", 7, nil},
 	{"examples/resource-server", 7, nil},
 	{"examples/embed", 7, nil},
+	{"examples/client", 7, nil},
 
 	// Only tests import these.
 	{"internal/storetest", 7, nil},
