@@ -68,7 +68,7 @@ func (l *levers) expire(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 	if err != nil {
-		l.unavailable(w)
+		l.unavailable(w, err)
 		return
 	}
 	answer(w, map[string]string{"accessToken": token})
@@ -108,7 +108,7 @@ func (l *levers) activate(w http.ResponseWriter, r *http.Request) {
 
 func (l *levers) setAccount(w http.ResponseWriter, story func(*auth.Auth) error) {
 	if err := l.operate(story); err != nil {
-		l.unavailable(w)
+		l.unavailable(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -125,7 +125,8 @@ func (l *levers) operate(fn func(*auth.Auth) error) error {
 	return fn(stories)
 }
 
-func (l *levers) unavailable(w http.ResponseWriter) {
+func (l *levers) unavailable(w http.ResponseWriter, err error) {
+	l.config.Log.Error("a lever of the demo does not work", "error", err)
 	l.refuse(w, doorward.NewDenial(doorward.Unavailable, l.config.Now(), doorward.Reason{}))
 }
 

@@ -73,7 +73,7 @@ type variants [formats]*document
 
 func newVariants(html, json, markdown []byte) variants {
 	return variants{
-		asHTML:     newDocument(contentTypes[asHTML], errorSheet().policy(""), html),
+		asHTML:     newDocument(contentTypes[asHTML], errorSheet().policy(), html),
 		asJSON:     newDocument(contentTypes[asJSON], "", json),
 		asMarkdown: newDocument(contentTypes[asMarkdown], "", markdown),
 		asPlain:    newDocument(contentTypes[asPlain], "", markdown),

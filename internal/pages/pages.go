@@ -40,10 +40,10 @@ func newSheet(css string) sheet {
 	}
 }
 
-// policy is the Content-Security-Policy of a page: nothing but its own style,
-// its inlined icon and the sources added here.
-func (s sheet) policy(more string) string {
-	return "default-src 'none'; style-src " + s.source + "; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" + more
+// policy is the Content-Security-Policy of a page: nothing but its own style
+// and its inlined icon.
+func (s sheet) policy() string {
+	return "default-src 'none'; style-src " + s.source + "; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
 // document is an answer that stays the same for as long as the binary does.

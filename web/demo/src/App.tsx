@@ -19,7 +19,7 @@ export function App() {
 
 /** Once somebody was signed in, the instruments stay to show what became of it: until they sign out themselves. */
 function Stage() {
-  const { status, end } = useAuth()
+  const { status, end, error } = useAuth()
   const [shown, setShown] = useState(false)
   const signedOut = end?.code === 'SIGNED_OUT'
   if (status === 'signed_in' && !shown) setShown(true)
@@ -30,7 +30,8 @@ function Stage() {
   }, [signedOut])
 
   if (shown) return <Instruments />
-  return status === 'loading' ? <main className="waiting" aria-busy="true" /> : <Welcome />
+  if (status === 'signed_out') return <Welcome />
+  return <main aria-busy="true">{error && <p role="status">{error.message}. Trying again.</p>}</main>
 }
 
 function Bar() {

@@ -6,7 +6,7 @@ import { Levers } from './Levers.tsx'
 import { Life } from './Life.tsx'
 import { credentials, Refusal, signInBoth } from './SignIn.tsx'
 import { Timeline } from './Timeline.tsx'
-import { last, stateOf, type Lever } from './levers.ts'
+import { busy, last, stateOf, type Lever } from './levers.ts'
 import { margin } from './naive.ts'
 import { naive, ours, type Side } from './sides.ts'
 import { useStore } from './store.ts'
@@ -44,7 +44,8 @@ function Calls() {
   const [auto, setAuto] = useState(false)
   useEffect(() => {
     if (!auto) return
-    const timer = setInterval(() => void call(), 1000)
+    // While a lever is pulled, only what it does is counted.
+    const timer = setInterval(() => busy.get() || void call(), 1000)
     return () => clearInterval(timer)
   }, [auto])
   return (
@@ -121,7 +122,7 @@ function Naive() {
           <p>
             <b>Please log in.</b>{' '}
             {page === 'sign_in_needlessly'
-              ? 'More than that nobody is told.'
+              ? 'The person is told no more than that.'
               : 'The server has ended this session.'}
           </p>
           <Again label="Log in again" signIn={() => naive.login(credentials.get())} />
@@ -183,7 +184,7 @@ interface InstrumentProps {
 }
 
 function Instrument({ id, title, about, side, signedIn, children }: InstrumentProps) {
-  const { needless, calls, answered, refused, refreshes } = useStore(side.journal.tally)
+  const { needless, answered, refused, refreshes } = useStore(side.journal.tally)
   return (
     <section className={`instrument ${id}`} aria-labelledby={`${id}-title`} data-signed-in={signedIn}>
       <header>
@@ -193,10 +194,8 @@ function Instrument({ id, title, about, side, signedIn, children }: InstrumentPr
         <strong>{needless}</strong>
         <p className="label">needless {needless === 1 ? 'sign‑out' : 'sign‑outs'}</p>
         <p className="counts">
-          <span>
-            {answered} of {times(calls, 'call')} answered
-          </span>{' '}
-          <span>{times(refreshes, 'renewal')}</span> <span>{times(refused, '401')} met</span>
+          <span>{times(answered, 'call')} answered</span> <span>{times(refreshes, 'renewal')}</span>{' '}
+          <span>{refused} × 401 met</span>
         </p>
       </div>
       {children}

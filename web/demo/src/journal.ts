@@ -27,16 +27,20 @@ export interface Entry {
   count: number
 }
 
-/** What is counted. Needless is an end of a session that the server had not ended. */
+/**
+ * What is counted. Of calls: how many were answered, and how many found no
+ * server; refused are single sends, whether that was mended or not. Of
+ * refreshes: how many got no answer, and how many a denial. Needless is an end
+ * of a session that the server knows nothing of.
+ */
 export const zero = {
   calls: 0,
   answered: 0,
   unanswered: 0,
-  shown: 0,
   refused: 0,
   refreshes: 0,
   unheard: 0,
-  ended: 0,
+  denied: 0,
   needless: 0,
 }
 

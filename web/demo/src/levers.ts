@@ -30,8 +30,6 @@ export interface Lever {
   back?: string
   /** Whether it is pulled. */
   pulled?: () => boolean
-  /** Works with nobody signed in. */
-  alone?: boolean
   /** Positions to choose from in place of a button. */
   positions?: readonly { label: string; value: number }[]
   /** `show` is for what is to be seen before it is over. */
@@ -45,12 +43,16 @@ const both = <T>(fn: (side: Side) => Promise<T>) => Promise.all([fn(ours), fn(na
 async function dev(what: string, side?: Side): Promise<Record<string, string>> {
   const headers = side ? { Authorization: await side.authorization() } : {}
   const response = await fetch(`/dev/${what}`, { method: 'POST', headers })
-  if (!response.ok) throw new Error(`/dev/${what}: HTTP ${response.status}`)
-  return response.status === 200 ? response.json() : {}
+  const answer = response.headers.get('Content-Type')?.includes('json') ? await response.json() : {}
+  if (!response.ok) throw new Error(answer.detail ?? `HTTP ${response.status}`)
+  return answer
 }
 
 const openWidgets = () => both((side) => Promise.all(widgets.map((path) => side.call(path))))
-const renewAndCall = (side: Side) => side.renew().then(() => side.call('/api/profile'))
+const renewIfIn = async (side: Side) => (side.signedIn() ? side.renew() : undefined)
+
+/** The renewals that began when the network was cut. */
+let underWay: Promise<unknown> = Promise.resolve()
 
 /** Whether the account was suspended from here. */
 export const suspended = new Store(false)
@@ -83,7 +85,8 @@ export const levers: readonly Lever[] = [
       await both(async (side) => {
         if (!side.signedIn()) return
         loseNextAnswer(side)
-        await renewAndCall(side)
+        await side.renew()
+        await side.call('/api/profile')
       })
     },
   },
@@ -96,13 +99,13 @@ export const levers: readonly Lever[] = [
     async act() {
       if (world.get().online) {
         setOnline(false)
-        await both(async (side) => {
-          if (side.signedIn()) await renewAndCall(side)
-        })
+        underWay = both(renewIfIn)
+        await Promise.race([underWay, sleep(1200)]) // who keeps asking, asks on
       } else {
         setOnline(true)
-        await both((side) => side.call('/api/profile'))
+        await underWay
       }
+      await both((side) => side.call('/api/profile'))
     },
   },
   {
@@ -112,9 +115,7 @@ export const levers: readonly Lever[] = [
     async act() {
       await dev('restart')
       while (await answers()) await sleep(50)
-      const renewals = both(async (side) => {
-        if (side.signedIn()) await side.renew()
-      })
+      const renewals = both(renewIfIn)
       while (!(await answers())) {
         await both((side) => side.call('/api/profile'))
         await sleep(400)
@@ -199,7 +200,6 @@ export const levers: readonly Lever[] = [
     what: 'An operator does. No renewal can mend that, and none should.',
     back: 'Lift it',
     pulled: suspended.get,
-    alone: true,
     async act() {
       if (suspended.get()) {
         await lift()
@@ -266,7 +266,11 @@ export async function pull(lever: Lever, value = 0): Promise<void> {
   try {
     show(await lever.act(value, (said) => show(said, false)), true)
   } catch (error) {
-    const failed = { end: 'The lever failed', good: false, detail: String(error) }
+    const failed = {
+      end: 'The lever failed',
+      good: false,
+      detail: error instanceof Error ? error.message : String(error),
+    }
     show({ ours: failed, naive: failed }, true)
   } finally {
     state.update({ busy: false })

@@ -14,6 +14,8 @@ import { faulty, type Wire } from './world.ts'
 // The two clients side by side: each with a session of its own, in one world,
 // and counted in the same way.
 
+const denies = ({ status }: Wire) => status === 401 || status === 403
+
 /** What both have. */
 abstract class Side {
   readonly journal = new Journal()
@@ -35,10 +37,10 @@ abstract class Side {
     journal.count('calls')
     try {
       const response = await this.get(path)
-      journal.count(response.ok ? 'answered' : 'shown')
+      if (response.ok) journal.count('answered')
       return response.ok
     } catch {
-      journal.count(this.signedIn() ? 'unanswered' : 'shown')
+      if (this.signedIn()) journal.count('unanswered')
       return false
     }
   }
@@ -51,14 +53,14 @@ abstract class Side {
       journal.count('refreshes')
       journal.used(wire.key)
       if (wire.status === 0) journal.count('unheard')
+      if (denies(wire)) journal.count('denied')
     } else if (wire.status === 401 && wire.path !== '/auth/login') journal.count('refused')
   }
 
   /** Counts an end of the session that nobody here asked for. Reports whether the server had not ended it. */
   protected ended(): boolean {
     // Only a denial ends a session: no answer is none, and neither is a fault.
-    const needless = this.#last?.status !== 401 && this.#last?.status !== 403
-    this.journal.count('ended')
+    const needless = !this.#last || !denies(this.#last)
     if (needless) this.journal.count('needless')
     return needless
   }
@@ -181,7 +183,7 @@ class Naive extends Side {
     const needless = this.ended()
     this.page.set(needless ? 'sign_in_needlessly' : 'sign_in')
     const why = needless ? 'It could not renew, so it threw its tokens away' : 'Its session is over'
-    this.journal.note('Session', 'bad', `${why}, and went to the sign-in page`)
+    this.journal.note('Session', 'bad', `${why}: to the sign-in page`)
   }
 
   signedIn(): boolean {

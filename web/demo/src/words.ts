@@ -160,37 +160,39 @@ export interface Verdict {
 
 /** Tells of a client that was signed in before. */
 export function judge(since: Since, signedIn: boolean): Verdict {
-  const { calls, answered, refused, refreshes, needless, codes } = since
   const detail: string[] = []
-  const denied = codes.find((code) => code.startsWith('TOKEN_')) ?? 'HTTP 401'
-  if (refused) detail.push(`${times(refused, 'call')} refused: ${denied}.`)
-  if (refreshes) detail.push(renewals(since))
-  if (calls) detail.push(answers(answered, calls))
+  if (since.refused) detail.push(`${times(since.refused, 'call')} refused: ${codeOf(since, true)}.`)
+  if (since.refreshes) detail.push(renewals(since))
+  if (since.answered || since.unanswered) detail.push(answers(since))
   if (signedIn) return { end: 'Still signed in', good: true, detail: detail.join(' ') }
-  if (needless) detail.push('Threw its tokens away, though the session lives.')
-  else
-    detail.push(
-      `The server ended the session: ${codes.findLast((code) => !code.startsWith('TOKEN_')) ?? denied}.`,
-    )
-  return {
-    end: needless ? 'Signed out for nothing' : 'Signed out, as it must',
-    good: !needless,
-    detail: detail.join(' '),
-  }
+  if (!since.needless) return { end: 'Rightly signed out', good: true, detail: detail.join(' ') }
+  detail.push('Threw its tokens away, though the session lives.')
+  return { end: 'Signed out for nothing', good: false, detail: detail.join(' ') }
 }
 
-function answers(answered: number, calls: number): string {
+/** The last code that was met, of an access token or of a refresh. */
+const codeOf = ({ codes }: Since, access: boolean) =>
+  codes.findLast((code) => code.startsWith('TOKEN_') === access) ?? 'no code'
+
+function answers({ answered, calls }: Since): string {
   if (answered === calls) return calls === 1 ? 'The call was answered.' : `All ${calls} calls answered.`
-  return answered ? `${answered} of ${calls} calls answered.` : `No answer to ${times(calls, 'call')}.`
+  return answered
+    ? `${answered} of ${calls} calls answered.`
+    : `No answer to ${calls === 1 ? 'the call' : `${calls} calls`}.`
 }
 
-function renewals({ refreshes, unheard, keys }: Since): string {
+function renewals(since: Since): string {
+  const { refreshes, unheard, denied, keys } = since
+  if (denied)
+    return `${refreshes === 1 ? 'Its renewal' : 'The last renewal'} refused: ${codeOf(since, false)}.`
   if (!unheard) return `${capital(count(refreshes))} ${refreshes === 1 ? 'renewal' : 'renewals'}.`
   if (unheard === refreshes)
-    return `No answer to ${unheard === 1 ? 'its renewal' : `${count(unheard)} renewals`}.`
+    return unheard === 1 ? 'No answer to its renewal.' : `Asks for a renewal again and again: no answer yet.`
   const same = keys[0] !== null && keys.every((key) => key === keys[0])
   const lost =
-    unheard === 1 ? 'A renewal went unanswered' : `A renewal went unanswered ${count(unheard)} times`
+    unheard === 1
+      ? 'A renewal went unanswered'
+      : `A renewal went unanswered ${unheard === 2 ? 'twice' : `${count(unheard)} times`}`
   return `${lost}; asked again${same ? ' with the same key' : ''}, and renewed.`
 }
 

@@ -84,7 +84,10 @@ class SettableDate extends RealDate {
   }
 }
 
-/** Lets the clock of this page be set. */
+/**
+ * Lets the clock of this page be set, and its network be cut. The server is on
+ * this machine, so that it is reached without a network too.
+ */
 export function install(): void {
   globalThis.Date = SettableDate as DateConstructor
   Object.defineProperty(navigator, 'onLine', { configurable: true, get: () => world.get().online })

@@ -165,7 +165,7 @@ async function everyLever() {
   assert.equal(told.ours.end, 'Still signed in')
   assert.equal(told.naive.end, 'Signed out for nothing')
   told = await pull(page, 'network')
-  assert.match(told.ours.detail, /The call was answered/)
+  assert.match(told.ours.detail, /renewal.* The call was answered/)
   assert.equal(told.naive.end, 'Was signed out before')
   await logInAgain(page)
 
@@ -218,8 +218,8 @@ async function everyLever() {
   await signedIn(page, 'ours').waitFor()
 
   told = await pull(page, 'suspend')
-  assert.deepEqual([told.ours.end, told.naive.end], ['Signed out, as it must', 'Signed out, as it must'])
-  assert.match(told.ours.detail, /ACCOUNT_SUSPENDED/)
+  assert.deepEqual([told.ours.end, told.naive.end], ['Rightly signed out', 'Rightly signed out'])
+  assert.equal(told.ours.detail, '1 call refused: TOKEN_REVOKED. Its renewal refused: ACCOUNT_SUSPENDED.')
   await page.getByRole('button', { name: 'Sign in again' }).click()
   await page.locator('.instrument.ours .refusal', { hasText: 'ACCOUNT_SUSPENDED' }).waitFor()
   await shot(page, 'suspended-wide')
@@ -271,6 +271,7 @@ async function picture(colorScheme) {
   await signIn(page)
   for (const id of ['sleep', 'lose']) await pull(page, id)
   await shot(page, `hero-${colorScheme}`)
+  await page.screenshot({ path: join(shots, `whole-wide-${colorScheme}.png`), fullPage: true })
   await page.context().close()
 }
 
