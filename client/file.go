@@ -39,8 +39,8 @@ func (f file) Load(context.Context) ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	defer in.Close()
 	raw, err := io.ReadAll(io.LimitReader(in, maxFile))
+	_ = in.Close()
 	if raw == nil {
 		raw = []byte{} // a file that is empty is not one that is missing
 	}

@@ -210,8 +210,10 @@ func (s *Session) look() (*grant, held, error) {
 	if err != nil {
 		return nil, held{}, err
 	}
-	g, err := s.adopt(h, time.Time{})
-	return g, h, err
+	if g := s.adopt(h, time.Time{}); g != nil {
+		return g, h, nil
+	}
+	return nil, h, s.over
 }
 
 // load reads the record. The caller holds s.keep.
@@ -258,17 +260,17 @@ func (s *Session) settle(h held, next record, sent time.Time) (*grant, bool) {
 	if !s.shelf.swap(h.raw, raw) {
 		return nil, false
 	}
-	g, _ := s.adopt(held{raw, next}, sent)
-	return g, true
+	return s.adopt(held{raw, next}, sent), true
 }
 
-// adopt makes the record what calls go by; sent is when its token was asked
+// adopt makes the record what calls go by, and returns its token; nil if there
+// is none, for which s.over has the reason. sent is when the token was asked
 // for, and zero if another did so. The caller holds s.keep.
-func (s *Session) adopt(h held, sent time.Time) (*grant, error) {
+func (s *Session) adopt(h held, sent time.Time) *grant {
 	if !h.rec.live(s.issuer.url) {
 		s.current.Store(nil)
 		s.end(h.rec)
-		return nil, s.over
+		return nil
 	}
 	s.line, s.over = h.rec.Line, nil
 	g := s.current.Load()
@@ -279,7 +281,7 @@ func (s *Session) adopt(h held, sent time.Time) (*grant, error) {
 		g = restored(h.rec, s.now())
 	}
 	s.current.Store(g)
-	return g, nil
+	return g
 }
 
 // end says why there is no session, and tells the program if there was one.
