@@ -49,8 +49,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     if (status() !== 'signed_in') return null
     if (tokens.isDue()) {
       const renewal = session.renew(tokens.isExpired() ? 'expired' : 'due')
+      if (!tokens.isExpired()) await Promise.race([renewal.catch(() => {}), sleep(politeness)])
       if (tokens.isExpired()) await renewal
-      else await Promise.race([renewal.catch(() => {}), sleep(politeness)])
     }
     if (status() !== 'signed_in') throw nobody()
     if (tokens.isExpired()) throw unavailable('The session cannot be renewed')

@@ -345,6 +345,15 @@ describe.each(transports)('%s', (transport, options) => {
       expect(ends).toEqual([])
     })
 
+    test('a token that ends while its renewal is slow is waited for', async () => {
+      const client = await signedIn(options())
+      page.document.hidden = true
+      await pass(899_000)
+      world.weather = (path) => (path === '/auth/refresh' ? 4000 : undefined)
+      expect(await get(client)).toBe(200)
+      expect(world.count('/api/inbox')).toBe(1)
+    })
+
     test('while the token is good, requests go on with it', async () => {
       const client = await signedIn(options())
       page.document.hidden = true
