@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -129,6 +130,7 @@ func exampleServer() (url string, stop func()) {
 	url = "http://" + front.Listener.Addr().String()
 	srv, err := server.New(context.Background(), server.Config{
 		Store: store, MasterKey: secret.NewMasterKey().Reveal(), Issuer: url, Signup: true,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -390,6 +390,24 @@ func TestNeverMended(t *testing.T) {
 	})
 }
 
+// A 403 is none of a renewal's business, whatever it says.
+func TestNeverOn403(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.signedIn(t)
+		w.during(denyAll(func(out http.ResponseWriter) {
+			out.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			out.Header().Set("Content-Type", "application/json")
+			out.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(out, `{"code":"TOKEN_EXPIRED"}`)
+		}))
+		if status, _, err := call(t, s, "/api/x", nil); status != http.StatusForbidden {
+			t.Errorf("%d %v", status, err)
+		}
+		w.wantSent(t, "/api/x", 1)
+		w.wantSent(t, "/auth/refresh", 0)
+	})
+}
+
 // The issuer's own routes about the user are calls like all others.
 func TestOwnRoutesAreCalls(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -86,7 +86,9 @@ func TestTokenGoesToItsOriginsOnly(t *testing.T) {
 	auth := doorwardtest.New(t)
 	api, other := listen(t, ok), listen(t, ok)
 	byRedirect := listen(t, ok)
-	s := signedIn(t, auth, func(cfg *client.Config) { cfg.Origins = []string{api.URL, byRedirect.URL} })
+	s := signedIn(t, auth, func(cfg *client.Config) {
+		cfg.Origins = []string{api.URL, byRedirect.URL, strings.Replace(other.URL, "http:", "https:", 1)}
+	})
 	token, _, err := s.AccessToken(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -184,6 +184,21 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	})
 }
 
+// A sign-in ends what an outage has left behind.
+func TestLoginEndsTheBreak(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.signedIn(t)
+		w.during(answer(503, "text/html", "", "Retry-After", "7200"))
+		if err := s.Renew(t.Context()); client.CodeOf(err) != doorward.Unavailable {
+			t.Fatal(err)
+		}
+		w.during(nil)
+		login(t, s)
+		time.Sleep(16 * time.Minute)
+		works(t, s)
+	})
+}
+
 // Each definite denial of the refresh ends the session: the program is told
 // once, however many wait, with the code and the denial; and so is every later
 // call.

@@ -74,6 +74,37 @@ func TestOneRenewalForAllRefusals(t *testing.T) {
 	})
 }
 
+// A refusal that comes late is answered with the token that is there by now,
+// also while the issuer cannot be asked for another.
+func TestLateRefusalDuringAnOutage(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.signedIn(t)
+		w.advance(time.Hour)
+		w.during(func(r *http.Request, deliver func() *http.Response) (*http.Response, error) {
+			resp := deliver()
+			if resp.StatusCode == http.StatusUnauthorized {
+				time.Sleep(time.Minute) // until the second renewal has failed
+			}
+			return resp, nil
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			works(t, s)
+		}()
+		synctest.Wait()
+		if err := s.Renew(t.Context()); err != nil {
+			t.Error(err)
+		}
+		w.during(answer(503, "text/html", "", "Retry-After", "600"))
+		if err := s.Renew(t.Context()); err == nil {
+			t.Error("renewed")
+		}
+		<-done
+		w.wantSent(t, "/api/me", 2)
+	})
+}
+
 // A caller whose time is up leaves. The renewal goes on, for nobody, and what
 // it gets is saved.
 func TestCallersLeaveAndTheRenewalGoesOn(t *testing.T) {
