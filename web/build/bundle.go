@@ -65,11 +65,13 @@ func bundle(dir string, entries map[string]string) (built, error) {
 			b.packages = append(b.packages, name)
 		}
 	}
-	text, err := licenses(dir, b.packages)
-	if err != nil {
-		return built{}, err
+	if len(b.packages) > 0 {
+		text, err := licenses(dir, b.packages)
+		if err != nil {
+			return built{}, err
+		}
+		b.files["LICENSES.txt"] = text
 	}
-	b.files["LICENSES.txt"] = text
 	return b, nil
 }
 
