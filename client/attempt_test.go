@@ -221,6 +221,21 @@ func TestStoreCannotBeRead(t *testing.T) {
 	})
 }
 
+// A store that cannot be read and takes nothing does not hold a sign-in up for
+// ever.
+func TestStoreThatTakesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		store := client.Memory()
+		w.signedIn(t, func(cfg *client.Config) { cfg.Store = store })
+		blind := &broken{Store: store}
+		blind.fail(errNetwork, nil)
+		s := w.session(t, func(cfg *client.Config) { cfg.Store = blind })
+		if _, err := s.Login(t.Context(), email, password); client.CodeOf(err) != "UNAVAILABLE" {
+			t.Errorf("%v, want UNAVAILABLE", err)
+		}
+	})
+}
+
 // A record that was cut short, or is of a later version, is no sign-out either,
 // and is left alone until somebody signs in.
 func TestRecordThatCannotBeRead(t *testing.T) {

@@ -27,6 +27,8 @@ const (
 	maxLost = 100
 )
 
+var errBusy = unavailable("the record in the store changes too often", nil)
+
 // held is the record as the store has it.
 type held struct {
 	raw []byte
@@ -181,7 +183,7 @@ func (s *Session) turn(ctx context.Context, old *grant) (*grant, error) {
 			return nil, err
 		}
 	}
-	return nil, unavailable("the record in the store changes too often", nil)
+	return nil, errBusy
 }
 
 // replaces reports whether g is good enough in the place of old.

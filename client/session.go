@@ -131,23 +131,26 @@ func (s *Session) Login(ctx context.Context, email, password string) (User, erro
 	next := record{Issuer: s.issuer.url, Line: rand.Text()}.with(t, sent)
 	s.keep.Lock()
 	defer s.keep.Unlock()
-	s.replace(next.text())
+	if !s.replace(next.text()) {
+		return User{}, errBusy
+	}
 	s.adopt(held{rec: next}, sent)
 	s.settled(nil)
 	return next.User, nil
 }
 
 // replace puts a record where there may be any. The caller holds s.keep.
-func (s *Session) replace(next []byte) {
-	for {
+func (s *Session) replace(next []byte) bool {
+	for range maxLost {
 		old, err := s.shelf.load()
 		if err != nil {
 			old = nil // it cannot be read; perhaps it can be written
 		}
 		if s.shelf.swap(old, next) {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // Logout ends the session at the issuer, and here first of all: from the moment
@@ -185,7 +188,7 @@ func (s *Session) logout(ctx context.Context, path string) error {
 func (s *Session) leave() (held, error) {
 	s.keep.Lock()
 	defer s.keep.Unlock()
-	for {
+	for range maxLost {
 		h, err := s.load()
 		if err != nil {
 			return held{}, err
@@ -204,6 +207,7 @@ func (s *Session) leave() (held, error) {
 			return marked, nil
 		}
 	}
+	return held{}, errBusy
 }
 
 // Renew renews the token now, whatever its age. Programs need not call it.
