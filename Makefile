@@ -12,7 +12,7 @@ GOLANGCI := v2.15.0
 FUZZTIME ?= 30s
 
 # Packages whose goroutines share state; the race detector is slow for the rest.
-RACE := ./guard ./internal/auth ./internal/hashpool ./internal/httpapi ./server ./sqlite ./cmd/doorward
+RACE := ./client ./guard ./internal/auth ./internal/hashpool ./internal/httpapi ./server ./sqlite ./cmd/doorward
 
 .PHONY: help
 help: ## list the targets
@@ -67,7 +67,7 @@ soak: torture ## the same, for much longer
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.
-SLOW := bench|cmd/doorward|examples|internal/(archtest|argon2|interop|password|session|storetest)|server|sqlite
+SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|interop|password|session|storetest)|server|sqlite
 
 .PHONY: short
 short: ## the quick tests and the server's scripts, in under 10 s once built

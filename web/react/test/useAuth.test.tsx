@@ -116,7 +116,7 @@ test('a server out of reach signs nobody out, and is no secret', async () => {
     </AuthProvider>,
   )
   server.refusal = { status: 503, code: 'UNAVAILABLE' }
-  await settle(650)
+  await settle(680)
   expect(now()).toMatchObject({ status: 'signed_in', user: ada, error: { code: 'UNAVAILABLE' } })
 
   server.refusal = null
