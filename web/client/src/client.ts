@@ -1,6 +1,7 @@
 import { AuthError, errorFrom, unavailable } from './errors.ts'
+import { sleep } from './lock.ts'
 import { safeReturnURL, signInURL } from './return-url.ts'
-import { createSession, sleep } from './session.ts'
+import { createSession } from './session.ts'
 import type { AuthClient, AuthClientOptions, Mend, Sending } from './types.ts'
 
 /** How long a request waits for a renewal while its token is still good, in milliseconds. */
@@ -11,7 +12,7 @@ const shortWait = 1
 const longWait = 5
 
 /** The routes where a 401 answers what was asked, not the token. */
-const signingIn = new Set(['login', 'signup', 'refresh', 'logout', 'logout/all'])
+const signingIn = /^(login|signup|refresh|logout(\/all)?)($|[?#])/
 
 /** The page's address, where there is a page. */
 const here = () => globalThis.location as Location | undefined
@@ -31,15 +32,16 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const send: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init)
   const resolve = (url: string | URL) => new URL(url, globalThis.document?.baseURI ?? here()?.href ?? base())
 
+  const origins = options.origins?.map((each) => new URL(each).origin) ?? []
+
   const covers = (url: string | URL): boolean => {
     const { href, origin } = resolve(url)
-    const own = [base(), here()?.origin, ...(options.origins ?? [])]
-    if (!/^http/.test(href) || !own.some((each) => each && new URL(each).origin === origin)) return false
+    if (!/^http/.test(href) || ![here()?.origin, new URL(base()).origin, ...origins].includes(origin)) return false
     const routes = `${base()}/auth/`
-    return !href.startsWith(routes) || !signingIn.has(href.slice(routes.length).split(/[?#]/)[0]!)
+    return !href.startsWith(routes) || !signingIn.test(href.slice(routes.length))
   }
 
-  const nobody = () => session.snapshot().end?.error ?? new AuthError('TOKEN_MISSING', { problem: { detail: 'Nobody is signed in' } })
+  const nobody = () => session.snapshot().end?.error ?? new AuthError('TOKEN_MISSING', { recovery: 'sign_in', problem: { detail: 'Nobody is signed in' } })
 
   /** The token to send with, or null for nobody. Rejects where it is over and cannot be renewed. */
   const current = async (): Promise<string | null> => {
@@ -49,7 +51,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     if (status() !== 'signed_in') return null
     if (tokens.isDue()) {
       const renewal = session.renew(tokens.isExpired() ? 'expired' : 'due')
-      if (!tokens.isExpired()) await Promise.race([renewal.catch(() => {}), sleep(politeness)])
+      if (!tokens.isExpired()) await Promise.race([renewal.catch(() => {}), sleep(session.snapshot().error ? 0 : politeness)])
       if (tokens.isExpired()) await renewal
     }
     if (status() !== 'signed_in') throw nobody()
@@ -63,7 +65,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     if (error.recovery !== 'renew' && error.code !== 'TOKEN_INVALID' && error.code !== 'TOKEN_REVOKED') return 'give_up'
     const now = session.tokens.token
     if (now !== token) return now ? 'again' : 'give_up'
-    return error.code === 'TOKEN_REVOKED' || session.mendable() ? 'renew' : 'give_up'
+    return session.mendable() ? 'renew' : 'give_up'
   }
 
   const apply = async (mend: Mend, error: AuthError, signal?: AbortSignal | null): Promise<boolean> => {
@@ -81,7 +83,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   let calls = 0
 
   const authFetch: typeof fetch = async (input, init) => {
-    const request = input instanceof Request ? input : null
+    // Not by instanceof: a frame or a library may have a Request of its own.
+    const request = (input as Request).url ? (input as Request) : null
     const url = resolve(request ? request.url : (input as string | URL))
     const headers = new Headers(init?.headers ?? request?.headers)
     if (!covers(url) || headers.has('Authorization')) return send(input, init)
@@ -90,14 +93,14 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     let token = await until(signal, current())
     if (!token) return send(input, init)
 
-    // A stream can be read once, so that each send needs one of its own.
+    // A stream, which is never sent without saying duplex, can be read once: each send needs one of its own.
     let first: RequestInfo | URL = input
     let rest = init
-    if (init?.body instanceof ReadableStream) {
-      first = new Request(request ?? url, { ...init, duplex: 'half' } as RequestInit)
+    if ((init as { duplex?: unknown } | undefined)?.duplex) {
+      first = new Request(request ?? url, init)
       rest = {}
     }
-    const again = first instanceof Request ? first.clone() : first
+    const again = (first as Partial<Request>).clone?.() ?? first
 
     const step: Sending = { call: ++calls, send: 1, method: (init?.method ?? request?.method ?? 'GET').toUpperCase(), url: url.href }
     for (;;) {
@@ -112,7 +115,9 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       }
       session.emit({ type: 'answered', ...step, status: response.status })
       if (response.status !== 401) return response
-      const error = await errorFrom(response.clone())
+      // A body that does not end has nothing to say; the fields have.
+      const fields = sleep(politeness).then(() => errorFrom(new Response(null, response)))
+      const error = await Promise.race([errorFrom(response.clone()), fields])
       const next = step.send === 1 ? whatMends(error, token) : 'give_up'
       session.emit({ type: 'denied', ...step, error, next })
       if (!(await apply(next, error, signal))) return response
@@ -171,8 +176,8 @@ function until<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Pro
   if (!signal) return work
   return new Promise<T>((resolve, reject) => {
     const leave = () => reject(signal.reason as Error)
-    if (signal.aborted) return leave()
     signal.addEventListener('abort', leave, { once: true })
+    if (signal.aborted) leave()
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
   })
 }

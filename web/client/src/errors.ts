@@ -9,11 +9,12 @@ export interface Problem {
   type?: string
   member?: string
   scope?: string
+  [member: string]: string | undefined
 }
 
 export interface AuthErrorInit {
   status?: number
-  problem?: Problem
+  problem?: Problem | undefined
   /** Default: what the table says of the code. */
   recovery?: Recovery
   retryAfter?: number | null
@@ -39,6 +40,8 @@ export class AuthError<C extends Code | 'UNKNOWN' = Code | 'UNKNOWN'> extends Er
   readonly scope: string | null
   /** Seconds to wait before another try; null where the server does not say. */
   readonly retryAfter: number | null
+  /** Everything that the answer's body says in text. */
+  readonly problem: Problem
 
   constructor(code: C, about: AuthErrorInit = {}) {
     const { status = 0, problem = {}, recovery, retryAfter = null, cause } = about
@@ -52,6 +55,7 @@ export class AuthError<C extends Code | 'UNKNOWN' = Code | 'UNKNOWN'> extends Er
     this.member = problem.member || null
     this.scope = problem.scope || null
     this.retryAfter = retryAfter
+    this.problem = problem
   }
 }
 

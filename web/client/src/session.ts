@@ -1,5 +1,5 @@
-import { AuthError, errorFrom, isAuthError, unavailable } from './errors.ts'
-import { locked } from './lock.ts'
+import { AuthError, errorFrom, isAuthError, unavailable, type Problem } from './errors.ts'
+import { locked, sleep } from './lock.ts'
 import { TokenManager, sessionOf } from './token-manager.ts'
 import type { AuthClientOptions, AuthEvent, AuthSnapshot, Credentials, RenewReason, SessionEnd, User } from './types.ts'
 import { cookieVault, storageVault, type Grant } from './vault.ts'
@@ -32,11 +32,9 @@ const endings: ReadonlySet<string> = new Set([
 /** What tabs tell each other. */
 type Message =
   | { kind: 'renewed' | 'signed_in'; grant: Grant; age: number }
-  | { kind: 'ended'; session: string | undefined; code: SessionEnd['code']; detail: string }
+  | { kind: 'ended'; session: string | undefined; code: SessionEnd['code']; problem: Problem | undefined }
 
 const ignore = () => {}
-
-export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** Between half of `ms` and all of it, so that many do not come back at once. */
 const jitter = (ms: number) => ms * (1 - Math.random() / 2)
@@ -124,14 +122,15 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   const end = (ending: SessionEnd, elsewhere: boolean): void => {
     const { status } = snapshot
     if (status === 'signed_out') return
-    if (!elsewhere) tell({ kind: 'ended', session: id(), code: ending.code, detail: ending.error?.message ?? '' })
+    // Who never was signed in here has nothing to tell, and is not told.
+    const known = status === 'signed_in'
+    if (known && !elsewhere) tell({ kind: 'ended', session: id(), code: ending.code, problem: ending.error?.problem })
     interrupt()
     tokens.clear()
     schedule()
-    // Somebody who never was signed in here is not told that it ended.
-    const told = status === 'signed_in' || (ending.code !== 'REFRESH_TOKEN_MISSING' && ending.code !== 'SIGNED_OUT')
-    set({ status: 'signed_out', user: null, end: told ? ending : null, error: null })
-    if (told) {
+    // But a page that finds a session ended may say why.
+    set({ status: 'signed_out', user: null, end: known || ending.error?.status === 403 ? ending : null, error: null })
+    if (known) {
       emit({ type: 'ended', end: ending, elsewhere })
       call(options.onSessionEnd, ending)
     }
@@ -140,7 +139,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   /** Asks the server, for `patience` at the most. */
   const post = async (route: string, body: object, key?: string, token?: string | null): Promise<unknown> => {
     const controller = new AbortController()
-    if (route === 'refresh') asking = controller
+    if (route !== 'login') asking = controller
     const clock = setTimeout(() => controller.abort(), patience)
     try {
       const response = await (options.fetch ?? fetch)(`${base()}/auth/${route}`, {
@@ -154,7 +153,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
         body: JSON.stringify(body),
         credentials: bearer ? 'omit' : 'include',
         redirect: 'error', // a redirect would carry the secret on
-        keepalive: route.startsWith('logout'), // who signs out often leaves at once
+        keepalive: !!token, // who signs out often leaves at once
         signal: controller.signal,
       })
       if (!response.ok) throw await errorFrom(response)
@@ -170,7 +169,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
 
   const login = async (credentials: Credentials): Promise<User> => {
     start()
-    interrupt()
+    asking?.abort() // a refresh is tried again if this fails
     await tellLeft().catch(ignore)
     try {
       return await locked(name, async () => {
@@ -190,8 +189,11 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     start()
     interrupt()
     const { token } = tokens
-    await vault.leave(everywhere ? 'logout/all' : 'logout')
-    end({ code: 'SIGNED_OUT', error: null }, false)
+    try {
+      await vault.leave(everywhere ? 'logout/all' : 'logout')
+    } finally {
+      end({ code: 'SIGNED_OUT', error: null }, false)
+    }
     await tellLeft(token)
   }
 
@@ -209,14 +211,14 @@ export function createSession(options: AuthClientOptions, base: () => string): S
         // Where there is no session any more there is none to sign out of.
         if (!isAuthError(error) || !(error.status === 401 || endings.has(error.code))) throw error
       }
-      await vault.put()
+      if (await vault.left()) await vault.put()
     })
   }
 
   const restore = async (): Promise<void> => {
     start()
     if (snapshot.status !== 'loading') return
-    if (await vault.left()) {
+    if (await vault.left().catch(ignore)) {
       end({ code: 'SIGNED_OUT', error: null }, false)
       return tellLeft()
     }
@@ -347,12 +349,14 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   }
 
   const open = (): void => {
+    // Cookies are of a page. In a server's process everybody would hear everybody.
+    if (!bearer && !globalThis.location) return
     try {
       channel ??= new BroadcastChannel(name)
     } catch {
       return // there are none, or storage is denied: this tab is by itself
     }
-    channel.onmessage = (event: MessageEvent<Message>) => void hear(event.data)
+    channel.onmessage = (event: MessageEvent<Message>) => void hear(event.data).catch(ignore)
     ;(channel as { unref?: () => void }).unref?.()
   }
 
@@ -375,10 +379,10 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   const hear = async (message: Message): Promise<void> => {
     const mine = id()
     if (message.kind === 'ended') {
-      const { session, code, detail } = message
+      const { session, code, problem } = message
       if (mine && session && mine !== session) return // a session before this one
-      if (!(await agrees(mine, false))) return
-      return end({ code, error: code === 'SIGNED_OUT' ? null : new AuthError(code, { problem: { detail } }) }, true)
+      if (!(await agrees(mine, false)) || mine !== id()) return
+      return end({ code, error: code === 'SIGNED_OUT' ? null : new AuthError(code, { problem }) }, true)
     }
     const { kind, grant, age } = message
     const theirs = sessionOf(grant.accessToken)
@@ -394,8 +398,9 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     tokens, initial: first, snapshot: () => snapshot, emit, login, logout, restore, renew, start, stop: () => stop?.(),
     mendable: () => performance.now() - mended > young,
     subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
+      const one = () => listener()
+      listeners.add(one)
+      return () => listeners.delete(one)
     },
   }
 }
@@ -414,7 +419,7 @@ function call<A extends unknown[]>(listener: ((...about: A) => void) | undefined
 function grantOf(answer: unknown): Grant {
   const grant = answer as Grant | null
   if (typeof grant?.accessToken !== 'string' || !(grant.expiresIn > 0) || !grant.user) {
-    throw unavailable('What answered is not the sign-in server') // a captive portal, a single-page application
+    throw unavailable('The sign-in server cannot be reached') // a captive portal, a single-page application
   }
   return grant
 }

@@ -86,30 +86,33 @@ export type Mend = 'renew' | 'again' | 'wait' | 'give_up'
 
 export interface AuthClientOptions {
   /** Base URL of the Doorward server. Default: the page's own origin. */
-  server?: string | URL
+  server?: string | URL | undefined
   /** Origins that get the access token, beside the page's own and the server's. */
-  origins?: readonly (string | URL)[]
+  origins?: readonly (string | URL)[] | undefined
   /**
    * How the refresh token travels. `cookie` (the default): in an HttpOnly
    * cookie that no script can read; the server is on the page's own site.
    * `bearer`: in bodies, kept in `storage`; for other sites and native shells.
    */
-  transport?: 'cookie' | 'bearer'
+  transport?: 'cookie' | 'bearer' | undefined
   /** Where the bearer transport keeps its refresh token. Default: in memory. */
-  storage?: TokenStorage
+  storage?: TokenStorage | undefined
   /** Path of the sign-in page. Default: `/login`. */
-  signInPath?: string
+  signInPath?: string | undefined
   /**
    * The session that a server rendered the page with; null where it found
    * nobody signed in, undefined where it does not know.
    */
   initial?: InitialSession | null | undefined
-  /** Told once for each session that ends, with the reason. */
-  onSessionEnd?: (end: SessionEnd) => void
+  /**
+   * Told once for each session that ends while it is signed in here. A page that
+   * finds a session ended says so in `end` of the snapshot.
+   */
+  onSessionEnd?: ((end: SessionEnd) => void) | undefined
   /** Told of each step. */
-  onEvent?: (event: AuthEvent) => void
+  onEvent?: ((event: AuthEvent) => void) | undefined
   /** Used for every request. Default: the global `fetch`. */
-  fetch?: typeof fetch
+  fetch?: typeof fetch | undefined
 }
 
 /** Keeps one session fresh and sends requests with it. Its methods need no `this`. */
@@ -127,8 +130,11 @@ export interface AuthClient {
   /**
    * `fetch` with the session: attaches the token, renews it before it expires,
    * and mends a 401 that a renewal can mend, once. Any other answer is the
-   * caller's. Rejects as `fetch` does, and with an {@link AuthError}
-   * UNAVAILABLE where the token is over and cannot be renewed for now.
+   * caller's. Rejects as `fetch` does, and with an {@link AuthError}: UNAVAILABLE
+   * where the token is over and cannot be renewed for now, or the code with
+   * which the session ended while the request waited. Where nobody is signed in
+   * the request goes out without a token. Bodies that are streams are kept in
+   * memory until the answer is there.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
   /** An access token that is good for now. Rejects with an {@link AuthError}. */

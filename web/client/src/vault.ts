@@ -1,3 +1,4 @@
+import { unavailable } from './errors.ts'
 import { sessionOf } from './token-manager.ts'
 import type { TokenStorage } from './types.ts'
 
@@ -61,11 +62,12 @@ export const leaveCookie = 'doorward-left'
  * of the page's own, so that whatever renders on the server sees it too.
  */
 export function cookieVault(): Vault {
+  let leaving: string | undefined
   const read = (name: string): string | undefined => {
     try {
       return document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]
     } catch {
-      return undefined // no document, or a sandbox without cookies
+      return name === leaveCookie ? leaving : undefined // no document, or a sandbox without cookies
     }
   }
   const write = (name: string, value: string): void => {
@@ -94,10 +96,10 @@ export function cookieVault(): Vault {
     },
     async put() {
       write(attemptCookie, '')
-      write(leaveCookie, '')
+      write(leaveCookie, (leaving = ''))
     },
     async leave(route) {
-      write(leaveCookie, route)
+      write(leaveCookie, (leaving = route))
     },
     async left() {
       return read(leaveCookie)
@@ -122,12 +124,17 @@ interface Kept {
 export function storageVault(name: string, storage?: TokenStorage): Vault {
   let memory: string | null = null
   let broken = !storage
+  /** Failed reads before the first that did not. */
+  let misses = 0
   const read = async (): Promise<Kept | null> => {
     let text = memory
     if (!broken) {
       try {
         text = await storage!.getItem(name)
-      } catch {
+        misses = -Infinity
+      } catch (error) {
+        // It may be locked for the moment. What is in memory may be older than what it holds.
+        if (++misses < 3) throw unavailable('The session cannot be renewed', error)
         broken = true
       }
     }

@@ -1,77 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createAuthClient, isAuthError, type AuthClient, type AuthClientOptions, type AuthEvent, type SessionEnd } from '../src/index.ts'
-import { World, ada, browser, denial, origin, password, type Fault } from './world.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { isAuthError } from '../src/index.ts'
+import { ends, events, get, page, pass, refusal, settle, shared, signedIn, tab, transports, world } from './tabs.ts'
+import { ada, denial, origin, password, type Fault } from './world.ts'
 
-let world: World
-let page: ReturnType<typeof browser>
-let open: AuthClient[] = []
-const ends: SessionEnd[] = []
-const events: AuthEvent[] = []
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-  world = new World()
-  page = browser()
-})
-
-afterEach(() => {
-  for (const client of open) client.close()
-  open = []
-  ends.length = events.length = 0
-  vi.unstubAllGlobals()
-  vi.useRealTimers()
-})
-
-function tab(options: AuthClientOptions = {}): AuthClient {
-  const client = createAuthClient({
-    fetch: world.fetch, onSessionEnd: (end) => ends.push(end), onEvent: (event) => events.push(event), ...options,
-  })
-  open.push(client)
-  return client
-}
-
-/** Lets time pass until `promise` is settled. */
-async function settle<T>(promise: Promise<T>): Promise<T> {
-  let settled = false
-  promise.then(() => (settled = true), () => (settled = true))
-  for (let i = 0; i < 5000 && !settled; i++) await vi.advanceTimersByTimeAsync(i < 100 ? 1 : 50)
-  if (!settled) throw new Error('it hangs')
-  return promise
-}
-
-const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
-
-/** The error that `promise` rejects with. */
-const refusal = (promise: Promise<unknown>) => settle(promise.then(() => null, (error: unknown) => error))
-
-async function signedIn(options: AuthClientOptions = {}): Promise<AuthClient> {
-  const client = tab(options)
-  await settle(client.login({ email: ada.email, password }))
-  return client
-}
-
-const get = async (client: AuthClient, path = '/api/inbox', init?: RequestInit) => (await settle(client.fetch(path, init))).status
-
-/** The promises hold for both ways in which a refresh token travels. */
-function memory() {
-  const kept = new Map<string, string>()
-  return {
-    kept,
-    getItem: (key: string) => kept.get(key) ?? null,
-    setItem: (key: string, value: string) => void kept.set(key, value),
-    removeItem: (key: string) => void kept.delete(key),
-  }
-}
-let shared = memory()
-const transports: [string, () => AuthClientOptions][] = [
-  ['cookie', () => ({})],
-  ['bearer', () => ({ transport: 'bearer', storage: shared })],
-]
+/* What a client promises, one by one. */
 
 describe.each(transports)('%s', (transport, options) => {
-  beforeEach(() => {
-    shared = memory()
-  })
   /** The pending key, wherever this transport keeps it. */
   const pending = () =>
     transport === 'cookie' ? page.cookies.get('doorward-attempt') : (JSON.parse(shared.kept.get('doorward') ?? '{}') as { key?: string }).key
@@ -389,6 +323,7 @@ describe.each(transports)('%s', (transport, options) => {
       const client = await signedIn(options())
       const other = tab(options())
       await settle(other.ready())
+      await pass(10)
       world.weather = (path) => (path === '/auth/refresh' ? denial(code, 403) : undefined)
       expect(isAuthError(await refusal(client.renew()), code)).toBe(true)
       await refusal(client.renew())

@@ -61,6 +61,7 @@ export class World {
     const request = new Request(input instanceof Request ? input : new URL(input, origin), init)
     const { pathname } = new URL(request.url)
     const fault = this.weather?.(pathname) ?? this.faults.shift()
+    await new Promise((resolve) => setTimeout(resolve, 5))
     if (fault === 'unreachable') throw new TypeError('fetch failed')
     if (fault instanceof Response) return fault
     const cookie = request.credentials !== 'omit' ? this.jar : null
