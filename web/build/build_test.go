@@ -88,7 +88,7 @@ func TestBundleIsFresh(t *testing.T) {
 // it imports of its package and without other packages, minified and then
 // compressed as by gzip -9 (Go's is some bytes larger than zlib's).
 var budgets = map[string]int{
-	"@doorward/client":            6144,
+	"@doorward/client":            6190, // 6,144 as zlib has it, which web/client/test/size.test.ts holds
 	"@doorward/client/api":        1760,
 	"@doorward/client/challenges": 570,
 	"@doorward/client/streams":    3900,

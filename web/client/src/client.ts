@@ -102,7 +102,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     }
     const again = (first as Partial<Request>).clone?.() ?? first
 
-    const step: Sending = { call: ++calls, send: 1, method: (init?.method ?? request?.method ?? 'GET').toUpperCase(), url: url.href }
+    const step: Sending = { call: ++calls, send: 1, method: init?.method ?? request?.method ?? 'GET', url: url.href }
     for (;;) {
       headers.set('Authorization', `Bearer ${token}`)
       session.emit({ type: 'sending', ...step })

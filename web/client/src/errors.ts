@@ -94,9 +94,8 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   } else response.body?.cancel().catch(() => {})
   problem.instance ??= headers.get('Doorward-Denial') ?? ''
   const field = headers.get('WWW-Authenticate')
-  const wait = headers.get('Retry-After') ?? ''
-  // A date would need a clock that is right.
-  const about: AuthErrorInit = { status, problem, retryAfter: /^\d+$/.test(wait) ? Number(wait) : null }
+  // A date, which is no number, would need a clock that is right.
+  const about: AuthErrorInit = { status, problem, retryAfter: parseInt(headers.get('Retry-After') ?? '', 10) || null }
   if (problem.code) {
     const known = Object.hasOwn(codes, problem.code)
     return new AuthError(known ? (problem.code as Code) : 'UNKNOWN', about)
