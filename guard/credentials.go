@@ -7,10 +7,16 @@ import (
 	"github.com/doorward/doorward"
 )
 
-// bearer returns the access token of a request (RFC 6750 §2.1). It is not known
+// bearer returns the access token of a request (RFC 6750 §2.1; [SocketProtocol]
+// for a WebSocket). It is not known
 // to be more than some text. The error is a *refusal or a *doorward.Denial.
 func bearer(r *http.Request) (string, error) {
 	fields := r.Header["Authorization"]
+	if len(fields) == 0 {
+		if token := socketToken(r); token != "" {
+			return token, nil
+		}
+	}
 	inQuery := hasToken(r.URL.RawQuery)
 	switch {
 	case len(fields) == 0 && inQuery:
