@@ -24,9 +24,16 @@ export interface ApiClient {
 export function createApiClient(auth: Pick<AuthClient, 'fetch'>, baseURL: string | URL = ''): ApiClient {
   const root = String(baseURL).replace(/\/+$/, '')
 
-  const request = async <T>(method: string, path: string, data: unknown, init: ApiRequestInit = {}): Promise<T> => {
+  const request = async <T>(
+    method: string,
+    path: string,
+    data: unknown,
+    init: ApiRequestInit = {},
+  ): Promise<T> => {
     const { query, ...rest } = init
-    const given = Object.entries(query ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+    const given = Object.entries(query ?? {}).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    )
     const search = new URLSearchParams(given).toString()
     const headers = new Headers(init.headers)
     if (!headers.has('Accept')) headers.set('Accept', 'application/json')
@@ -37,7 +44,12 @@ export function createApiClient(auth: Pick<AuthClient, 'fetch'>, baseURL: string
       if (!headers.has('Content-Type')) headers.set('Content-Type', 'application/json')
     }
     const url = absolute.test(path) ? path : `${root}/${path.replace(/^\/+/, '')}`
-    const response = await auth.fetch(search ? `${url}${url.includes('?') ? '&' : '?'}${search}` : url, { ...rest, method, headers, body })
+    const response = await auth.fetch(search ? `${url}${url.includes('?') ? '&' : '?'}${search}` : url, {
+      ...rest,
+      method,
+      headers,
+      body,
+    })
     if (!response.ok) throw await errorFrom(response)
     const text = await response.text()
     if (!text) return undefined as T

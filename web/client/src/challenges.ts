@@ -10,7 +10,8 @@ export interface Challenge {
 const token = /[\w!#$%&'*+.^`|~-]+/y
 const token68 = /[\w.~+/-]+=*(?=[ \t]*(?:,|$))/y
 // A name, and a value that is a token or a quoted string (RFC 9110 §5.6.4).
-const parameter = /([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\\0-\x08\n-\x1f\x7f]|\\[^\0-\x08\n-\x1f\x7f])*)")[ \t]*(?=,|$)/y
+const parameter =
+  /([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\\0-\x08\n-\x1f\x7f]|\\[^\0-\x08\n-\x1f\x7f])*)")[ \t]*(?=,|$)/y
 const paramBegins = /^[\w!#$%&'*+.^`|~-]+[ \t]*=/
 const commas = /[, \t]*/y
 

@@ -36,12 +36,15 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
 
   const covers = (url: string | URL): boolean => {
     const { href, origin } = resolve(url)
-    if (!/^http/.test(href) || ![here()?.origin, new URL(base()).origin, ...origins].includes(origin)) return false
+    if (!/^http/.test(href) || ![here()?.origin, new URL(base()).origin, ...origins].includes(origin))
+      return false
     const routes = `${base()}/auth/`
     return !href.startsWith(routes) || !signingIn.test(href.slice(routes.length))
   }
 
-  const nobody = () => session.snapshot().end?.error ?? new AuthError('TOKEN_MISSING', { recovery: 'sign_in', problem: { detail: 'Nobody is signed in' } })
+  const nobody = () =>
+    session.snapshot().end?.error ??
+    new AuthError('TOKEN_MISSING', { recovery: 'sign_in', problem: { detail: 'Nobody is signed in' } })
 
   /** The token to send with, or null for nobody. Rejects where it is over and cannot be renewed. */
   const current = async (): Promise<string | null> => {
@@ -51,7 +54,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     if (status() !== 'signed_in') return null
     if (tokens.isDue()) {
       const renewal = session.renew(tokens.isExpired() ? 'expired' : 'due')
-      if (!tokens.isExpired()) await Promise.race([renewal.catch(() => {}), sleep(session.snapshot().error ? 0 : politeness)])
+      if (!tokens.isExpired())
+        await Promise.race([renewal.catch(() => {}), sleep(session.snapshot().error ? 0 : politeness)])
       if (tokens.isExpired()) await renewal
     }
     if (status() !== 'signed_in') throw nobody()
@@ -62,7 +66,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const whatMends = (error: AuthError, token: string): Mend => {
     if (error.recovery === 'wait_clock') return 'wait'
     // Of a token that was good when we got it the refresh is the judge.
-    if (error.recovery !== 'renew' && error.code !== 'TOKEN_INVALID' && error.code !== 'TOKEN_REVOKED') return 'give_up'
+    if (error.recovery !== 'renew' && error.code !== 'TOKEN_INVALID' && error.code !== 'TOKEN_REVOKED')
+      return 'give_up'
     const now = session.tokens.token
     if (now !== token) return now ? 'again' : 'give_up'
     return session.mendable() ? 'renew' : 'give_up'
@@ -102,7 +107,12 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     }
     const again = (first as Partial<Request>).clone?.() ?? first
 
-    const step: Sending = { call: ++calls, send: 1, method: init?.method ?? request?.method ?? 'GET', url: url.href }
+    const step: Sending = {
+      call: ++calls,
+      send: 1,
+      method: init?.method ?? request?.method ?? 'GET',
+      url: url.href,
+    }
     for (;;) {
       headers.set('Authorization', `Bearer ${token}`)
       session.emit({ type: 'sending', ...step })

@@ -95,7 +95,11 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   problem.instance ??= headers.get('Doorward-Denial') ?? ''
   const field = headers.get('WWW-Authenticate')
   // A date, which is no number, would need a clock that is right.
-  const about: AuthErrorInit = { status, problem, retryAfter: parseInt(headers.get('Retry-After') ?? '', 10) || null }
+  const about: AuthErrorInit = {
+    status,
+    problem,
+    retryAfter: parseInt(headers.get('Retry-After') ?? '', 10) || null,
+  }
   if (problem.code) {
     const known = Object.hasOwn(codes, problem.code)
     return new AuthError(known ? (problem.code as Code) : 'UNKNOWN', about)

@@ -1,7 +1,15 @@
 import { AuthError, errorFrom, isAuthError, unavailable, type Problem } from './errors.ts'
 import { locked, sleep } from './lock.ts'
 import { TokenManager, sessionOf } from './token-manager.ts'
-import type { AuthClientOptions, AuthEvent, AuthSnapshot, Credentials, RenewReason, SessionEnd, User } from './types.ts'
+import type {
+  AuthClientOptions,
+  AuthEvent,
+  AuthSnapshot,
+  Credentials,
+  RenewReason,
+  SessionEnd,
+  User,
+} from './types.ts'
 import { cookieVault, storageVault, type Grant } from './vault.ts'
 
 /** How long the server may take for an answer, in milliseconds. */
@@ -73,7 +81,9 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   const listeners = new Set<() => void>()
   const first: AuthSnapshot = {
     status: initial ? 'signed_in' : initial === null ? 'signed_out' : 'loading',
-    user: initial?.user ?? null, end: null, error: null,
+    user: initial?.user ?? null,
+    end: null,
+    error: null,
   }
   let snapshot = first
   /** Changes with each sign-in and sign-out: what was asked for before one is not taken after it. */
@@ -109,7 +119,12 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   }
 
   /** Takes an answer to what was asked at `asked`, and shares it with the other tabs unless it is from one. */
-  const adopt = ({ accessToken, expiresIn, user }: Grant, asked: number, kind: 'renewed' | 'signed_in', elsewhere: boolean): void => {
+  const adopt = (
+    { accessToken, expiresIn, user }: Grant,
+    asked: number,
+    kind: 'renewed' | 'signed_in',
+    elsewhere: boolean,
+  ): void => {
     tokens.set(accessToken, expiresIn, asked)
     failures = 0
     set({ status: 'signed_in', user, end: null, error: null })
@@ -124,12 +139,18 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     if (status === 'signed_out') return
     // Who never was signed in here has nothing to tell, and is not told.
     const known = status === 'signed_in'
-    if (known && !elsewhere) tell({ kind: 'ended', session: id(), code: ending.code, problem: ending.error?.problem })
+    if (known && !elsewhere)
+      tell({ kind: 'ended', session: id(), code: ending.code, problem: ending.error?.problem })
     interrupt()
     tokens.clear()
     schedule()
     // But a page that finds a session ended may say why.
-    set({ status: 'signed_out', user: null, end: known || ending.error?.status === 403 ? ending : null, error: null })
+    set({
+      status: 'signed_out',
+      user: null,
+      end: known || ending.error?.status === 403 ? ending : null,
+      error: null,
+    })
     if (known) {
       emit({ type: 'ended', end: ending, elsewhere })
       call(options.onSessionEnd, ending)
@@ -327,7 +348,8 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     if (stop) return
     const listening = new AbortController()
     const on = (target: EventTarget | undefined, types: string, listener: (event: Event) => void) => {
-      for (const type of types.split(' ')) target?.addEventListener?.(type, listener, { signal: listening.signal })
+      for (const type of types.split(' '))
+        target?.addEventListener?.(type, listener, { signal: listening.signal })
     }
     const page = globalThis as unknown as EventTarget
     on(globalThis.document, 'visibilitychange resume', wake)
@@ -389,13 +411,28 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     if (!(await agrees(theirs, true))) return
     const { status } = snapshot
     if (kind === 'signed_in') interrupt()
-    else if (status === 'signed_out' || (mine && mine !== theirs)) return // old news
+    else if (status === 'signed_out' || (mine && mine !== theirs))
+      return // old news
     else asking?.abort() // it would get the same
-    adopt(grant, performance.now() - age, status === 'signed_in' && mine === theirs ? 'renewed' : 'signed_in', true)
+    adopt(
+      grant,
+      performance.now() - age,
+      status === 'signed_in' && mine === theirs ? 'renewed' : 'signed_in',
+      true,
+    )
   }
 
   return {
-    tokens, initial: first, snapshot: () => snapshot, emit, login, logout, restore, renew, start, stop: () => stop?.(),
+    tokens,
+    initial: first,
+    snapshot: () => snapshot,
+    emit,
+    login,
+    logout,
+    restore,
+    renew,
+    start,
+    stop: () => stop?.(),
     mendable: () => performance.now() - mended > young,
     subscribe(listener) {
       const one = () => listener()

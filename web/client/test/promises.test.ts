@@ -1,6 +1,19 @@
 import { describe, expect, test, vi } from 'vitest'
 import { isAuthError } from '../src/index.ts'
-import { ends, events, get, page, pass, refusal, settle, shared, signedIn, tab, transports, world } from './tabs.ts'
+import {
+  ends,
+  events,
+  get,
+  page,
+  pass,
+  refusal,
+  settle,
+  shared,
+  signedIn,
+  tab,
+  transports,
+  world,
+} from './tabs.ts'
 import { ada, denial, origin, password, type Fault } from './world.ts'
 
 /* What a client promises, one by one. */
@@ -8,11 +21,15 @@ import { ada, denial, origin, password, type Fault } from './world.ts'
 describe.each(transports)('%s', (transport, options) => {
   /** The pending key, wherever this transport keeps it. */
   const pending = () =>
-    transport === 'cookie' ? page.cookies.get('doorward-attempt') : (JSON.parse(shared.kept.get('doorward') ?? '{}') as { key?: string }).key
+    transport === 'cookie'
+      ? page.cookies.get('doorward-attempt')
+      : (JSON.parse(shared.kept.get('doorward') ?? '{}') as { key?: string }).key
 
   describe('1. renews before expiry', () => {
     test.each([
-      [900, 600], [3600, 3300], [60, 40],
+      [900, 600],
+      [3600, 3300],
+      [60, 40],
     ])('a life of %d s is renewed after about %d s, of itself', async (life, due) => {
       world.life = life
       const client = await signedIn(options())
@@ -32,13 +49,16 @@ describe.each(transports)('%s', (transport, options) => {
       expect(world.book.map((entry) => entry.path)).toEqual(['/auth/login', '/auth/refresh', '/api/inbox'])
     })
 
-    test.each([-600_000, 600_000, 86_400_000])('the wall clock does not matter, off by %d ms', async (off) => {
-      const client = await signedIn(options())
-      vi.setSystemTime(Date.now() + off)
-      await pass(500_000)
-      expect(await get(client)).toBe(200)
-      expect(world.count('/auth/refresh')).toBe(0)
-    })
+    test.each([-600_000, 600_000, 86_400_000])(
+      'the wall clock does not matter, off by %d ms',
+      async (off) => {
+        const client = await signedIn(options())
+        vi.setSystemTime(Date.now() + off)
+        await pass(500_000)
+        expect(await get(client)).toBe(200)
+        expect(world.count('/auth/refresh')).toBe(0)
+      },
+    )
 
     test.each(['visibilitychange', 'resume', 'focus', 'online'])('looks at the time on %s', async (type) => {
       await signedIn(options())
@@ -92,14 +112,32 @@ describe.each(transports)('%s', (transport, options) => {
       expect(performance.now() - started).toBeLessThan(1500)
     })
 
-    test.each(['locks that refuse', 'no locks', 'no channel'])('%s are no reason to give up', async (what) => {
-      if (what === 'locks that refuse') vi.stubGlobal('navigator', { locks: { request: () => { throw new DOMException('', 'SecurityError') } } })
-      if (what === 'no locks') vi.stubGlobal('navigator', {})
-      if (what === 'no channel') vi.stubGlobal('BroadcastChannel', class { constructor() { throw new DOMException('', 'SecurityError') } })
-      const client = await signedIn(options())
-      await pass(901_000)
-      expect(await get(client)).toBe(200)
-    })
+    test.each(['locks that refuse', 'no locks', 'no channel'])(
+      '%s are no reason to give up',
+      async (what) => {
+        if (what === 'locks that refuse')
+          vi.stubGlobal('navigator', {
+            locks: {
+              request: () => {
+                throw new DOMException('', 'SecurityError')
+              },
+            },
+          })
+        if (what === 'no locks') vi.stubGlobal('navigator', {})
+        if (what === 'no channel')
+          vi.stubGlobal(
+            'BroadcastChannel',
+            class {
+              constructor() {
+                throw new DOMException('', 'SecurityError')
+              }
+            },
+          )
+        const client = await signedIn(options())
+        await pass(901_000)
+        expect(await get(client)).toBe(200)
+      },
+    )
   })
 
   describe('3. the Idempotency-Key', () => {
@@ -157,8 +195,14 @@ describe.each(transports)('%s', (transport, options) => {
 
   describe('4. a 401', () => {
     test.each([
-      ['TOKEN_EXPIRED', 1], ['TOKEN_MISSING', 1], ['TOKEN_INVALID', 1], ['VALIDATION_FAILED', 0], ['API_KEY_INVALID', 0], ['STEP_UP_REQUIRED', 0],
-      ['MFA_REQUIRED', 0], ['INVALID_CREDENTIALS', 0],
+      ['TOKEN_EXPIRED', 1],
+      ['TOKEN_MISSING', 1],
+      ['TOKEN_INVALID', 1],
+      ['VALIDATION_FAILED', 0],
+      ['API_KEY_INVALID', 0],
+      ['STEP_UP_REQUIRED', 0],
+      ['MFA_REQUIRED', 0],
+      ['INVALID_CREDENTIALS', 0],
     ] as const)('%s causes %d renewals', async (code, renewals) => {
       const client = await signedIn(options())
       world.routes.set('/api/inbox', (_, nth) => (nth === 1 ? denial(code, 401) : null))
@@ -191,7 +235,9 @@ describe.each(transports)('%s', (transport, options) => {
 
     test('of many parallel requests is one renewal, also for those that come after it', async () => {
       const client = await signedIn(options())
-      world.routes.set('/api/inbox', (request) => (request.headers.get('Authorization') === stale ? denial('TOKEN_EXPIRED', 401) : null))
+      world.routes.set('/api/inbox', (request) =>
+        request.headers.get('Authorization') === stale ? denial('TOKEN_EXPIRED', 401) : null,
+      )
       const stale = `Bearer ${await client.getToken()}`
       world.weather = (path) => (path === '/api/inbox' ? world.book.length * 40 : undefined)
       const all = await settle(Promise.all(Array.from({ length: 10 }, () => client.fetch('/api/inbox'))))
@@ -201,7 +247,9 @@ describe.each(transports)('%s', (transport, options) => {
 
     test('TOKEN_NOT_ACTIVE waits and sends the same token again', async () => {
       const client = await signedIn(options())
-      world.routes.set('/api/inbox', (_, nth) => (nth === 1 ? denial('TOKEN_NOT_ACTIVE', 401, { 'Retry-After': '2' }) : null))
+      world.routes.set('/api/inbox', (_, nth) =>
+        nth === 1 ? denial('TOKEN_NOT_ACTIVE', 401, { 'Retry-After': '2' }) : null,
+      )
       const started = performance.now()
       expect(await get(client)).toBe(200)
       expect(performance.now() - started).toBeGreaterThanOrEqual(2000)
@@ -210,12 +258,31 @@ describe.each(transports)('%s', (transport, options) => {
 
     test.each<[string, () => [string | Request, RequestInit?]]>([
       ['text', () => ['/api/inbox', { method: 'POST', body: 'precious' }]],
-      ['a stream', () => ['/api/inbox', { method: 'POST', body: new Blob(['precious']).stream(), duplex: 'half' } as RequestInit]],
+      [
+        'a stream',
+        () => [
+          '/api/inbox',
+          { method: 'POST', body: new Blob(['precious']).stream(), duplex: 'half' } as RequestInit,
+        ],
+      ],
       ['a Request', () => [new Request(`${origin}/api/inbox`, { method: 'POST', body: 'precious' })]],
-      ['a Request and fields', () => [new Request(`${origin}/api/inbox`, { method: 'POST', body: 'precious' }), { headers: { 'X-Other': '1' } }]],
-      ['a Request with a stream', () => [
-        new Request(`${origin}/api/inbox`, { method: 'POST', body: new Blob(['precious']).stream(), duplex: 'half' } as RequestInit),
-      ]],
+      [
+        'a Request and fields',
+        () => [
+          new Request(`${origin}/api/inbox`, { method: 'POST', body: 'precious' }),
+          { headers: { 'X-Other': '1' } },
+        ],
+      ],
+      [
+        'a Request with a stream',
+        () => [
+          new Request(`${origin}/api/inbox`, {
+            method: 'POST',
+            body: new Blob(['precious']).stream(),
+            duplex: 'half',
+          } as RequestInit),
+        ],
+      ],
     ])('sends %s once more, unharmed', async (_, request) => {
       const client = await signedIn(options())
       world.routes.set('/api/inbox', (_, nth) => (nth === 1 ? denial('TOKEN_EXPIRED', 401) : null))
@@ -223,14 +290,32 @@ describe.each(transports)('%s', (transport, options) => {
       const answer = await settle(client.fetch(input, init))
       expect(((await answer.json()) as { body: string }).body).toBe('precious')
       const sent = world.book.filter((entry) => entry.path === '/api/inbox')
-      expect(sent.map((entry) => [entry.method, entry.body])).toEqual([['POST', 'precious'], ['POST', 'precious']])
+      expect(sent.map((entry) => [entry.method, entry.body])).toEqual([
+        ['POST', 'precious'],
+        ['POST', 'precious'],
+      ])
     })
 
     test.each([
       ['a body without a code and no challenge', new Response('{"error":"nope"}', { status: 401 }), 200],
-      ['a challenge of RFC 6750', new Response(null, { status: 401, headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' } }), 200],
-      ['Basic', new Response(null, { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="printer"' } }), 401],
-      ['a code of the application', new Response('{"code":"WRONG_PIN"}', { status: 401, headers: { 'Content-Type': 'application/json' } }), 401],
+      [
+        'a challenge of RFC 6750',
+        new Response(null, { status: 401, headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' } }),
+        200,
+      ],
+      [
+        'Basic',
+        new Response(null, { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="printer"' } }),
+        401,
+      ],
+      [
+        'a code of the application',
+        new Response('{"code":"WRONG_PIN"}', {
+          status: 401,
+          headers: { 'Content-Type': 'application/json' },
+        }),
+        401,
+      ],
     ])('of another server, with %s, ends in %#', async (_, answer, status) => {
       const client = await signedIn(options())
       world.routes.set('/api/inbox', (_, nth) => (nth === 1 ? answer : null))
@@ -239,7 +324,8 @@ describe.each(transports)('%s', (transport, options) => {
 
     test('of the routes to sign in by is never mended', async () => {
       const client = await signedIn(options())
-      for (const path of ['/auth/login', '/auth/refresh', '/auth/logout']) expect(client.covers(path)).toBe(false)
+      for (const path of ['/auth/login', '/auth/refresh', '/auth/logout'])
+        expect(client.covers(path)).toBe(false)
       expect(client.covers('/auth/me')).toBe(true)
       const error = await refusal(client.login({ email: ada.email, password: 'wrong' }))
       expect(isAuthError(error, 'INVALID_CREDENTIALS') && error.recovery).toBe('ask_again')
@@ -259,9 +345,15 @@ describe.each(transports)('%s', (transport, options) => {
       ['503', () => denial('UNAVAILABLE', 503, { 'Retry-After': '1' })],
       ['429', () => denial('RATE_LIMITED', 429, { 'Retry-After': '1' })],
       ['403 of a firewall', () => new Response('<html>', { status: 403 })],
-      ['401 of a proxy', () => new Response('', { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="proxy"' } })],
+      [
+        '401 of a proxy',
+        () => new Response('', { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="proxy"' } }),
+      ],
       ['404', () => new Response('', { status: 404 })],
-      ['200 of a captive portal', () => new Response('<html>please pay', { status: 200, headers: { 'Content-Type': 'text/html' } })],
+      [
+        '200 of a captive portal',
+        () => new Response('<html>please pay', { status: 200, headers: { 'Content-Type': 'text/html' } }),
+      ],
       ['200 of something else', () => Response.json({ hello: 'world' })],
     ]
     test.each(troubles)('not: %s', async (_, fault) => {
@@ -272,7 +364,11 @@ describe.each(transports)('%s', (transport, options) => {
       const error = await refusal(client.fetch('/api/inbox'))
       expect(error).toMatchObject({ name: 'AuthError' })
       expect(world.count('/api/inbox')).toBe(0) // a token that is over is not sent
-      expect(client.getSnapshot()).toMatchObject({ status: 'signed_in', user: ada, error: { name: 'AuthError' } })
+      expect(client.getSnapshot()).toMatchObject({
+        status: 'signed_in',
+        user: ada,
+        error: { name: 'AuthError' },
+      })
       world.weather = null
       expect(await get(client)).toBe(200)
       expect(client.getSnapshot().error).toBe(null)
@@ -319,7 +415,13 @@ describe.each(transports)('%s', (transport, options) => {
       expect((await settle(ready)).status).toBe('signed_in')
     })
 
-    test.each(['INVALID_REFRESH_TOKEN', 'REFRESH_TOKEN_REUSED', 'USER_INACTIVE', 'ACCOUNT_SUSPENDED', 'REFRESH_TOKEN_MISSING'] as const)('but: %s', async (code) => {
+    test.each([
+      'INVALID_REFRESH_TOKEN',
+      'REFRESH_TOKEN_REUSED',
+      'USER_INACTIVE',
+      'ACCOUNT_SUSPENDED',
+      'REFRESH_TOKEN_MISSING',
+    ] as const)('but: %s', async (code) => {
       const client = await signedIn(options())
       const other = tab(options())
       await settle(other.ready())
@@ -328,7 +430,8 @@ describe.each(transports)('%s', (transport, options) => {
       expect(isAuthError(await refusal(client.renew()), code)).toBe(true)
       await refusal(client.renew())
       await pass(100)
-      for (const each of [client, other]) expect(each.getSnapshot()).toMatchObject({ status: 'signed_out', user: null, end: { code } })
+      for (const each of [client, other])
+        expect(each.getSnapshot()).toMatchObject({ status: 'signed_out', user: null, end: { code } })
       expect(ends.map((end) => end.code)).toEqual([code, code]) // once in each tab
     })
 
@@ -406,9 +509,18 @@ describe.each(transports)('%s', (transport, options) => {
 
   describe('7. the token goes only where it is meant for', () => {
     test.each([
-      ['/api/inbox', true], [`${origin}/api`, true], ['https://api.example/x', true], ['https://auth.example/auth/me', true],
-      ['https://auth.example/auth/refresh', false], ['https://evil.example/', false], ['http://app.example/', false], ['https://app.example:8443/', false],
-      ['https://api.example.evil.example/', false], ['//evil.example/', false], ['data:text/plain,x', false], ['blob:https://app.example/1', false],
+      ['/api/inbox', true],
+      [`${origin}/api`, true],
+      ['https://api.example/x', true],
+      ['https://auth.example/auth/me', true],
+      ['https://auth.example/auth/refresh', false],
+      ['https://evil.example/', false],
+      ['http://app.example/', false],
+      ['https://app.example:8443/', false],
+      ['https://api.example.evil.example/', false],
+      ['//evil.example/', false],
+      ['data:text/plain,x', false],
+      ['blob:https://app.example/1', false],
     ])('%s: %s', async (url, covered) => {
       const client = tab({ ...options(), server: 'https://auth.example/', origins: ['https://api.example'] })
       expect(client.covers(url)).toBe(covered && !url.startsWith('blob:'))
@@ -466,7 +578,9 @@ describe.each(transports)('%s', (transport, options) => {
     world.routes.set('/api/inbox', (_, nth) => (nth === 1 ? denial('TOKEN_EXPIRED', 401) : null))
     await get(client)
     await settle(client.renew())
-    const secrets = world.book.flatMap((entry) => [entry.authorization?.slice(7), entry.refreshToken, entry.key]).filter((each) => !!each)
+    const secrets = world.book
+      .flatMap((entry) => [entry.authorization?.slice(7), entry.refreshToken, entry.key])
+      .filter((each) => !!each)
     expect(secrets.length).toBeGreaterThan(3)
     const told = JSON.stringify([events, client.getSnapshot()])
     for (const secret of secrets) expect(told).not.toContain(secret)

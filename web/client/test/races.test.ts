@@ -25,7 +25,9 @@ describe.each(transports)('%s', (_, options) => {
   test('a wrong password while a 401 is being mended', async () => {
     const client = await signedIn(options())
     const stale = `Bearer ${await client.getToken()}`
-    world.routes.set('/api/inbox', ({ headers }) => (headers.get('Authorization') === stale ? denial('TOKEN_EXPIRED', 401) : null))
+    world.routes.set('/api/inbox', ({ headers }) =>
+      headers.get('Authorization') === stale ? denial('TOKEN_EXPIRED', 401) : null,
+    )
     world.faults.push(undefined, 3000)
     const call = client.fetch('/api/inbox')
     await pass(100)
@@ -99,9 +101,13 @@ describe.each(transports)('%s', (_, options) => {
 
   test('the body of a 401 that never ends', async () => {
     const client = await signedIn(options())
-    const endless = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{')) })
+    const endless = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('{')),
+    })
     const headers = { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Bearer error="invalid_token"' }
-    world.routes.set('/api/inbox', (_, nth) => (nth === 1 ? new Response(endless, { status: 401, headers }) : null))
+    world.routes.set('/api/inbox', (_, nth) =>
+      nth === 1 ? new Response(endless, { status: 401, headers }) : null,
+    )
     expect(await get(client)).toBe(200)
   })
 
@@ -111,8 +117,17 @@ describe.each(transports)('%s', (_, options) => {
     async function* body() {
       yield new TextEncoder().encode('precious')
     }
-    await settle(client.fetch('/api/inbox', { method: 'POST', body: body() as unknown as BodyInit, duplex: 'half' } as RequestInit))
-    expect(world.book.filter((entry) => entry.path === '/api/inbox').map((entry) => entry.body)).toEqual(['precious', 'precious'])
+    await settle(
+      client.fetch('/api/inbox', {
+        method: 'POST',
+        body: body() as unknown as BodyInit,
+        duplex: 'half',
+      } as RequestInit),
+    )
+    expect(world.book.filter((entry) => entry.path === '/api/inbox').map((entry) => entry.body)).toEqual([
+      'precious',
+      'precious',
+    ])
   })
 
   test('a call that is given up before it began leaves nothing unhandled', async () => {
@@ -176,7 +191,11 @@ describe.each(transports)('%s', (_, options) => {
 test('a page of a file has an origin that is none', () => {
   vi.stubGlobal('location', new URL('file:///app/index.html'))
   const client = tab({ server: 'https://auth.example', origins: ['https://api.example'] })
-  expect([client.covers('https://api.example/x'), client.covers('file:///app/x'), client.covers('https://evil.example/')]).toEqual([true, false, false])
+  expect([
+    client.covers('https://api.example/x'),
+    client.covers('file:///app/x'),
+    client.covers('https://evil.example/'),
+  ]).toEqual([true, false, false])
 })
 
 describe('a storage', () => {
@@ -216,7 +235,10 @@ describe('a storage', () => {
     const denied = () => {
       throw new DOMException('', 'SecurityError')
     }
-    const client = tab({ transport: 'bearer', storage: { getItem: denied, setItem: denied, removeItem: denied } })
+    const client = tab({
+      transport: 'bearer',
+      storage: { getItem: denied, setItem: denied, removeItem: denied },
+    })
     expect((await settle(client.ready())).status).toBe('signed_out')
     await settle(client.login(asAda))
     for (let i = 0; i < 3; i++) {
@@ -241,7 +263,10 @@ describe('a storage', () => {
       },
     }
     const one = await signedIn({ transport: 'bearer', storage: late })
-    const two = tab({ transport: 'bearer', storage: { ...late, getItem: (key: string) => seen.get(key) ?? null } })
+    const two = tab({
+      transport: 'bearer',
+      storage: { ...late, getItem: (key: string) => seen.get(key) ?? null },
+    })
     await settle(two.ready())
     await pass(100)
     lag = 50
@@ -273,7 +298,9 @@ test('two people in one program that has no page do not hear each other', async 
   vi.stubGlobal('location', undefined)
   vi.stubGlobal('document', undefined)
   const worlds = [new World(), new World()]
-  const clients = worlds.map((each) => createAuthClient({ server: 'https://auth.example', fetch: each.fetch }))
+  const clients = worlds.map((each) =>
+    createAuthClient({ server: 'https://auth.example', fetch: each.fetch }),
+  )
   await settle(clients[0]!.login(asAda))
   await pass(300)
   expect(clients.map((each) => each.getSnapshot().status)).toEqual(['signed_in', 'loading'])

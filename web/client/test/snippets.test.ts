@@ -11,7 +11,9 @@ const pages = [
   'web/client/README.md',
   'web/react/README.md',
   ...['docs', 'docs/errors', 'docs/design'].flatMap((folder) =>
-    readdirSync(root + folder).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`),
+    readdirSync(root + folder)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `${folder}/${name}`),
   ),
 ].filter((page) => existsSync(root + page))
 
@@ -36,8 +38,14 @@ test('the snippets compile', () => {
       JSON.stringify({
         extends: `${root}web/tsconfig.base.json`,
         compilerOptions: {
-          noEmit: true, module: 'ESNext', moduleResolution: 'Bundler', noUnusedLocals: false, noUnusedParameters: false,
-          types: ['node'], moduleDetection: 'force', allowImportingTsExtensions: true,
+          noEmit: true,
+          module: 'ESNext',
+          moduleResolution: 'Bundler',
+          noUnusedLocals: false,
+          noUnusedParameters: false,
+          types: ['node'],
+          moduleDetection: 'force',
+          allowImportingTsExtensions: true,
         },
         include: ['.'],
       }),

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, vi } from 'vitest'
-import { createAuthClient, type AuthClient, type AuthClientOptions, type AuthEvent, type SessionEnd } from '../src/index.ts'
+import {
+  createAuthClient,
+  type AuthClient,
+  type AuthClientOptions,
+  type AuthEvent,
+  type SessionEnd,
+} from '../src/index.ts'
 import { World, ada, browser, password } from './world.ts'
 
 /* The tabs of one browser before one server, with a clock that the test turns. Import it once in a file of tests. */
@@ -46,7 +52,10 @@ export const transports: [string, () => AuthClientOptions][] = [
 
 export function tab(options: AuthClientOptions = {}): AuthClient {
   const client = createAuthClient({
-    fetch: world.fetch, onSessionEnd: (end) => ends.push(end), onEvent: (event) => events.push(event), ...options,
+    fetch: world.fetch,
+    onSessionEnd: (end) => ends.push(end),
+    onEvent: (event) => events.push(event),
+    ...options,
   })
   open.push(client)
   return client
@@ -61,7 +70,10 @@ export async function signedIn(options: AuthClientOptions = {}): Promise<AuthCli
 /** Lets time pass until `promise` is settled. */
 export async function settle<T>(promise: Promise<T>): Promise<T> {
   let settled = false
-  promise.then(() => (settled = true), () => (settled = true))
+  promise.then(
+    () => (settled = true),
+    () => (settled = true),
+  )
   for (let i = 0; i < 5000 && !settled; i++) await vi.advanceTimersByTimeAsync(i < 100 ? 1 : 50)
   if (!settled) throw new Error('it hangs')
   return promise
@@ -70,7 +82,14 @@ export async function settle<T>(promise: Promise<T>): Promise<T> {
 export const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 /** The error that `promise` rejects with. */
-export const refusal = (promise: Promise<unknown>) => settle(promise.then(() => null, (error: unknown) => error))
+export const refusal = (promise: Promise<unknown>) =>
+  settle(
+    promise.then(
+      () => null,
+      (error: unknown) => error,
+    ),
+  )
 
 /** The status of the answer to a call. */
-export const get = async (client: AuthClient, path = '/api/inbox', init?: RequestInit) => (await settle(client.fetch(path, init))).status
+export const get = async (client: AuthClient, path = '/api/inbox', init?: RequestInit) =>
+  (await settle(client.fetch(path, init))).status

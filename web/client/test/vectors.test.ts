@@ -4,10 +4,16 @@ import { parseChallenges } from '../src/challenges.ts'
 import { codes, errorFrom, safeReturnURL, type Recovery } from '../src/index.ts'
 
 /* The same files that the Go packages must pass. */
-const vectors = <T>(name: string): T => JSON.parse(readFileSync(new URL(`../../../testdata/vectors/${name}.json`, import.meta.url), 'utf8')) as T
+const vectors = <T>(name: string): T =>
+  JSON.parse(readFileSync(new URL(`../../../testdata/vectors/${name}.json`, import.meta.url), 'utf8')) as T
 
 interface Challenges {
-  cases: { name: string; fields: string[]; challenges: { scheme: string; token68?: string; params?: [string, string][] }[]; malformed?: boolean }[]
+  cases: {
+    name: string
+    fields: string[]
+    challenges: { scheme: string; token68?: string; params?: [string, string][] }[]
+    malformed?: boolean
+  }[]
 }
 
 describe('challenges', () => {
@@ -20,7 +26,13 @@ describe('challenges', () => {
 
 interface Denials {
   codes: { code: string; status: number; detail: string; recovery: Recovery; challenge?: string }[]
-  cases: { name: string; denial: { code: string }; status: number; headers: Record<string, string>; body: string | object }[]
+  cases: {
+    name: string
+    denial: { code: string }
+    status: number
+    headers: Record<string, string>
+    body: string | object
+  }[]
 }
 
 describe('denials', () => {
@@ -31,20 +43,41 @@ describe('denials', () => {
   })
 
   test.each(table)('$code by its body', async ({ code, status, detail, recovery }) => {
-    const body = JSON.stringify({ code, detail, instance: 'dn_1', type: `https://auth.example/errors/${code}` })
-    const error = await errorFrom(new Response(body, { status, headers: { 'Content-Type': 'application/problem+json' } }))
-    expect(error).toMatchObject({ code, status, recovery, message: detail, denial: 'dn_1', help: `https://auth.example/errors/${code}` })
+    const body = JSON.stringify({
+      code,
+      detail,
+      instance: 'dn_1',
+      type: `https://auth.example/errors/${code}`,
+    })
+    const error = await errorFrom(
+      new Response(body, { status, headers: { 'Content-Type': 'application/problem+json' } }),
+    )
+    expect(error).toMatchObject({
+      code,
+      status,
+      recovery,
+      message: detail,
+      denial: 'dn_1',
+      help: `https://auth.example/errors/${code}`,
+    })
   })
 
-  test.each(table.filter(({ challenge }) => challenge))('$code by its challenge alone', async ({ status, detail, challenge }) => {
-    const error = await errorFrom(new Response('<html>', { status, headers: { 'WWW-Authenticate': challenge! } }))
-    const said = /error="(\w+)"/.exec(challenge!)?.[1]
-    const known: Record<string, string> = {
-      invalid_token: 'TOKEN_INVALID', insufficient_scope: 'INSUFFICIENT_SCOPE', insufficient_user_authentication: 'STEP_UP_REQUIRED',
-    }
-    expect(error.code).toBe(said ? known[said] : 'TOKEN_MISSING')
-    if (said) expect(error.message).toBe(detail)
-  })
+  test.each(table.filter(({ challenge }) => challenge))(
+    '$code by its challenge alone',
+    async ({ status, detail, challenge }) => {
+      const error = await errorFrom(
+        new Response('<html>', { status, headers: { 'WWW-Authenticate': challenge! } }),
+      )
+      const said = /error="(\w+)"/.exec(challenge!)?.[1]
+      const known: Record<string, string> = {
+        invalid_token: 'TOKEN_INVALID',
+        insufficient_scope: 'INSUFFICIENT_SCOPE',
+        insufficient_user_authentication: 'STEP_UP_REQUIRED',
+      }
+      expect(error.code).toBe(said ? known[said] : 'TOKEN_MISSING')
+      if (said) expect(error.message).toBe(detail)
+    },
+  )
 })
 
 interface Returns {

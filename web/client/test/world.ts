@@ -82,14 +82,25 @@ export class World {
     return this.book.filter((entry) => entry.path === path).length
   }
 
-  async #serve(request: Request, cookie: string | null): Promise<{ response: Response; jar?: string | null }> {
+  async #serve(
+    request: Request,
+    cookie: string | null,
+  ): Promise<{ response: Response; jar?: string | null }> {
     const { pathname } = new URL(request.url)
     const body = await request.text()
-    const data = (request.headers.get('Content-Type') === 'application/json' && body ? JSON.parse(body) : {}) as Record<string, string>
+    const data = (
+      request.headers.get('Content-Type') === 'application/json' && body ? JSON.parse(body) : {}
+    ) as Record<string, string>
     const refreshToken = data['refreshToken'] ?? cookie
     const key = request.headers.get('Idempotency-Key')
     const entry: Entry = {
-      method: request.method, path: pathname, authorization: request.headers.get('Authorization'), key, refreshToken, body, status: 0,
+      method: request.method,
+      path: pathname,
+      authorization: request.headers.get('Authorization'),
+      key,
+      refreshToken,
+      body,
+      status: 0,
     }
     this.book.push(entry)
     const done = (response: Response, jar?: string | null) => {
@@ -99,15 +110,30 @@ export class World {
     const grant = (row: Row, nonce: string) => {
       const token = `${row.id}.${row.generation}.${nonce}`
       const byCookie = request.headers.get('Doorward-Transport') === 'cookie'
-      const answer = { accessToken: this.#token(row.id), tokenType: 'Bearer', expiresIn: this.life, user: ada }
-      return byCookie ? done(Response.json(answer), token) : done(Response.json({ ...answer, refreshToken: token }))
+      const answer = {
+        accessToken: this.#token(row.id),
+        tokenType: 'Bearer',
+        expiresIn: this.life,
+        user: ada,
+      }
+      return byCookie
+        ? done(Response.json(answer), token)
+        : done(Response.json({ ...answer, refreshToken: token }))
     }
 
     switch (pathname) {
       case '/auth/login': {
         if (data['password'] !== password) return done(denial('INVALID_CREDENTIALS', 401))
         const id = `s${++this.#serial}`
-        const row: Row = { id, generation: 1, nonce: this.#nonce(), parent: '', attempt: null, rotated: this.now(), ended: null }
+        const row: Row = {
+          id,
+          generation: 1,
+          nonce: this.#nonce(),
+          parent: '',
+          attempt: null,
+          rotated: this.now(),
+          ended: null,
+        }
         this.rows.set(id, row)
         return grant(row, row.nonce)
       }
@@ -119,7 +145,13 @@ export class World {
         if (this.suspended) return done(denial('ACCOUNT_SUSPENDED', 403))
         const young = this.now() - row.rotated <= 30_000
         if (Number(generation) === row.generation) {
-          Object.assign(row, { generation: row.generation + 1, parent: nonce, attempt: key, rotated: this.now(), nonce: this.#nonce() })
+          Object.assign(row, {
+            generation: row.generation + 1,
+            parent: nonce,
+            attempt: key,
+            rotated: this.now(),
+            nonce: this.#nonce(),
+          })
           return grant(row, row.nonce)
         }
         if (Number(generation) === row.generation - 1 && nonce === row.parent) {
@@ -136,7 +168,10 @@ export class World {
       }
     }
     const nth = this.book.filter((each) => each.path === pathname).length
-    const special = await this.routes.get(pathname)?.(new Request(request.url, { method: request.method, headers: request.headers }), nth)
+    const special = await this.routes.get(pathname)?.(
+      new Request(request.url, { method: request.method, headers: request.headers }),
+      nth,
+    )
     if (special) return done(special)
     const token = entry.authorization?.replace('Bearer ', '')
     if (!token) return done(denial('TOKEN_MISSING', 401))
@@ -160,9 +195,19 @@ export class World {
 export type Fault = 'unreachable' | 'lost' | number | Response
 
 export function denial(code: Code, status: number, fields: Record<string, string> = {}): Response {
-  const body = { type: `${origin}/errors/${code}`, code, status, detail: `because of ${codes[code]}`, instance: 'dn_01KAR2M5X0V3T9Z6Q8W1E4R7YA' }
-  const challenge: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer realm="doorward"' } : {}
-  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/problem+json', ...challenge, ...fields } })
+  const body = {
+    type: `${origin}/errors/${code}`,
+    code,
+    status,
+    detail: `because of ${codes[code]}`,
+    instance: 'dn_01KAR2M5X0V3T9Z6Q8W1E4R7YA',
+  }
+  const challenge: Record<string, string> =
+    status === 401 ? { 'WWW-Authenticate': 'Bearer realm="doorward"' } : {}
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'Content-Type': 'application/problem+json', ...challenge, ...fields },
+  })
 }
 
 /** Puts a page's globals in place. All clients of a test are tabs of one browser. */
@@ -198,7 +243,11 @@ class Locks {
   #held = false
   readonly #queue: (() => void)[] = []
 
-  async request<T>(_name: string, how: { ifAvailable?: boolean; signal?: AbortSignal }, work: (lock: object | null) => Promise<T>): Promise<T> {
+  async request<T>(
+    _name: string,
+    how: { ifAvailable?: boolean; signal?: AbortSignal },
+    work: (lock: object | null) => Promise<T>,
+  ): Promise<T> {
     if (this.stuck || this.#held) {
       if (how.ifAvailable) return work(null)
       await new Promise<void>((granted, refused) => {
@@ -232,7 +281,8 @@ class Channel {
   postMessage(message: unknown): void {
     const data = structuredClone(message)
     for (const other of Channel.open) {
-      if (other !== this && other.name === this.name) setTimeout(() => Channel.open.has(other) && other.onmessage?.({ data }), 1)
+      if (other !== this && other.name === this.name)
+        setTimeout(() => Channel.open.has(other) && other.onmessage?.({ data }), 1)
     }
   }
 
