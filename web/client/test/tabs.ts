@@ -22,6 +22,7 @@ let open: AuthClient[] = []
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
   world = new World()
+  world.latency = 5
   page = browser()
   shared = memory()
 })

@@ -38,6 +38,8 @@ export class World {
   readonly book: Entry[] = []
   /** Seconds. */
   life = 900
+  /** How long a request is under way, in milliseconds. */
+  latency = 0
   /** How far the server's clock is from the monotonic one, in milliseconds. */
   skew = 0
   /** The refresh token in the browser's jar. */
@@ -61,7 +63,7 @@ export class World {
     const request = new Request(input instanceof Request ? input : new URL(input, origin), init)
     const { pathname } = new URL(request.url)
     const fault = this.weather?.(pathname) ?? this.faults.shift()
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    if (this.latency) await new Promise((resolve) => setTimeout(resolve, this.latency))
     if (fault === 'unreachable') throw new TypeError('fetch failed')
     if (fault instanceof Response) return fault
     const cookie = request.credentials !== 'omit' ? this.jar : null
