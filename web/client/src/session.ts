@@ -267,7 +267,11 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     emit({ type: 'renewing', reason })
     for (let attempt = 1; ; attempt++) {
       try {
+        const pending = await vault.pending()
         await locked(name, async () => {
+          // Whoever asked with that key has the answer, and the message is on its way: to ask for
+          // one more at once would leave requests that are still on theirs two behind.
+          if (pending && !(await vault.pending())) await sleep(storageLag)
           for (let turn = 0; !settled() && !(await refresh(began)); turn++) {
             if (turn > 2) throw unavailable('The session cannot be renewed')
           }
@@ -310,7 +314,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     try {
       grant = grantOf(await post('refresh', body, key))
     } catch (error) {
-      if (!endings.has((error as AuthError).code)) vault.unsettled(ask)
+      if (!endings.has((error as AuthError).code)) await vault.pending(key)
       else if (epoch === began && !(await vault.settle(ask, null))) return false
       throw error
     }

@@ -36,8 +36,11 @@ export interface Vault {
    * where somebody has put another token here meanwhile: that one counts.
    */
   settle(asked: Ask, answer: Grant | null): Promise<boolean>
-  /** Keeps the key of what was asked and not answered, if somebody has dropped it. */
-  unsettled(asked: Ask): void
+  /**
+   * The key of the refresh that is not settled yet. One that was `asked` with,
+   * and not answered, is put back if somebody has dropped it.
+   */
+  pending(asked?: string): Promise<string | undefined>
   /** Takes a new sign-in, or, without one, forgets everything. */
   put(answer?: Grant): Promise<void>
   /** Says that the person has signed out, until the server has been told by `route`. */
@@ -89,10 +92,11 @@ export function cookieVault(): Vault {
       if (read(attemptCookie) === asked.key) write(attemptCookie, '')
       return true
     },
-    unsettled({ key = '' }) {
+    async pending(asked) {
       // The browser may have sent the token of an answer that another tab was about to
       // settle. Then its key has been dropped, and was used once more.
-      if (!read(attemptCookie)) write(attemptCookie, key)
+      if (asked && !read(attemptCookie)) write(attemptCookie, asked)
+      return read(attemptCookie)
     },
     async put() {
       write(attemptCookie, '')
@@ -172,7 +176,7 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
       await keep(answer)
       return true
     },
-    unsettled() {}, // a token and its key are one record
+    pending: async () => (await read())?.key, // a token and its key are one record: none is dropped alone
     put: keep,
     async leave(left) {
       const kept = await read()
