@@ -19,7 +19,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: check
-check: deps tidy lint test race web torture ## everything that CI runs (the default)
+check: deps tidy lint test race web demo torture ## everything that CI runs (the default)
 
 # Each target keeps all processors busy by itself, and deps must be done first.
 .NOTPARALLEL:
@@ -57,13 +57,18 @@ web: deps ## the TypeScript: types, lint, tests, packages, a stranger's app
 	  cd web; for script in check lint test pack:check consumer; do npm run --silent $$script; done; \
 	fi
 
+.PHONY: demo
+demo: deps ## the demo, with every lever pulled, in a browser
+	@if .ci/deps has browser; then cd web; npm run --silent demo-test --workspace demo; fi
+
 .PHONY: torture
 torture: deps ## browsers against the binary, for a minute
 	@if .ci/deps has browser; then cd web; npm run --silent torture --workspace torture; fi
 
 .PHONY: soak
 soak: export DOORWARD_SOAK = 1
-soak: torture ## the same, for much longer
+soak: torture ## the same, and the Go client and the rotation rule, for much longer
+	go test -count=1 -timeout 60m ./client ./internal/session
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.
