@@ -44,6 +44,8 @@ type Message =
 
 const ignore = () => {}
 
+const signedOut: SessionEnd = { code: 'SIGNED_OUT', error: null }
+
 /** Between half of `ms` and all of it, so that many do not come back at once. */
 const jitter = (ms: number) => ms * (1 - Math.random() / 2)
 
@@ -180,7 +182,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
       if (!response.ok) throw await errorFrom(response)
       return response.status === 204 || (await response.json())
     } catch (error) {
-      throw isAuthError(error) ? error : unavailable('The sign-in server cannot be reached', error)
+      throw isAuthError(error) ? error : unavailable('The server cannot be reached', error)
     } finally {
       clearTimeout(clock)
     }
@@ -213,7 +215,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     try {
       await vault.leave(everywhere ? 'logout/all' : 'logout')
     } finally {
-      end({ code: 'SIGNED_OUT', error: null }, false)
+      end(signedOut, false)
     }
     await tellLeft(token)
   }
@@ -240,7 +242,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     start()
     if (snapshot.status !== 'loading') return
     if (await vault.left().catch(ignore)) {
-      end({ code: 'SIGNED_OUT', error: null }, false)
+      end(signedOut, false)
       return tellLeft()
     }
     await renew('restore').catch((error: unknown) => {
@@ -304,7 +306,8 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     const ask = await vault.ask()
     if (!ask) {
       // Another tab may have emptied it, and its message be on the way.
-      if (snapshot.status === 'signed_in') await sleep(storageLag)
+      if (await vault.left()) end(signedOut, true)
+      else if (snapshot.status === 'signed_in') await sleep(storageLag)
       if (epoch !== began) return true
       throw new AuthError('REFRESH_TOKEN_MISSING')
     }
@@ -460,7 +463,7 @@ function call<A extends unknown[]>(listener: ((...about: A) => void) | undefined
 function grantOf(answer: unknown): Grant {
   const grant = answer as Grant | null
   if (typeof grant?.accessToken !== 'string' || !(grant.expiresIn > 0) || !grant.user) {
-    throw unavailable('The sign-in server cannot be reached') // a captive portal, a single-page application
+    throw unavailable('The server cannot be reached') // a captive portal, a single-page application
   }
   return grant
 }
