@@ -28,20 +28,20 @@ export interface AuthErrorInit {
  */
 export class AuthError<C extends Code | 'UNKNOWN' = Code | 'UNKNOWN'> extends Error {
   /** A code of the table, or UNKNOWN for an answer that names none. */
-  readonly code: C
-  readonly recovery: Recovery
+  declare readonly code: C
+  declare readonly recovery: Recovery
   /** HTTP status; 0 where there was no answer. */
-  readonly status: number
-  readonly denial: string | null
-  readonly help: string | null
+  declare readonly status: number
+  declare readonly denial: string | null
+  declare readonly help: string | null
   /** The member of the request at fault, for INVALID_REQUEST. */
-  readonly member: string | null
+  declare readonly member: string | null
   /** The missing scopes, for INSUFFICIENT_SCOPE. */
-  readonly scope: string | null
+  declare readonly scope: string | null
   /** Seconds to wait before another try; null where the server does not say. */
-  readonly retryAfter: number | null
+  declare readonly retryAfter: number | null
   /** Everything that the answer's body says in text. */
-  readonly problem: Problem
+  declare readonly problem: Problem
 
   constructor(code: C, about: AuthErrorInit = {}) {
     const { status = 0, problem = {}, recovery, retryAfter = null, cause } = about
