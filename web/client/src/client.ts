@@ -97,6 +97,7 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
     const signal = init?.signal ?? request?.signal
     let token = await until(signal, current())
     if (!token) return send(input, init)
+    const user = session.snapshot().user?.id
 
     // A stream, which is never sent without saying duplex, can be read once: each send needs one of its own.
     let first: RequestInfo | URL = input
@@ -132,7 +133,8 @@ export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
       session.emit({ type: 'denied', ...step, error, next })
       if (!(await apply(next, error, signal))) return response
       token = await until(signal, current())
-      if (!token) return response
+      // Nobody's request is sent again as somebody else's.
+      if (!token || session.snapshot().user?.id !== user) return response
       response.body?.cancel().catch(() => {})
       step.send = 2
     }

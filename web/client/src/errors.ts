@@ -1,5 +1,14 @@
 import { codes, type Code, type Recovery } from './codes.ts'
 
+/** The denials of a refresh that end a session. Nothing else does. */
+export const endings: ReadonlySet<string> = new Set([
+  'REFRESH_TOKEN_MISSING',
+  'INVALID_REFRESH_TOKEN',
+  'REFRESH_TOKEN_REUSED',
+  'USER_INACTIVE',
+  'ACCOUNT_SUSPENDED',
+])
+
 /** What is said of a refusal on the wire: RFC 9457 and Doorward's members. */
 export interface Problem {
   code?: string

@@ -17,5 +17,5 @@ function isOwnPath(value: string): boolean {
 /** The address of the sign-in page, with the way back to `returnTo`. */
 export function signInURL(path: string, returnTo: string): string {
   const back = safeReturnURL(returnTo, '')
-  return back ? `${path}${path.includes('?') ? '&' : '?'}return=${encodeURIComponent(back)}` : path
+  return back ? `${path}?return=${encodeURIComponent(back)}` : path
 }

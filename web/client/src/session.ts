@@ -1,4 +1,4 @@
-import { AuthError, errorFrom, isAuthError, unavailable, type Problem } from './errors.ts'
+import { AuthError, endings, errorFrom, isAuthError, unavailable, type Problem } from './errors.ts'
 import { locked, sleep } from './lock.ts'
 import { TokenManager, sessionOf } from './token-manager.ts'
 import type {
@@ -27,15 +27,6 @@ const storageLag = 200
 
 /** A token this young that was made because of a 401 is not renewed for another, in milliseconds. */
 const young = 5000
-
-/** The denials of a refresh that end a session. Nothing else does. */
-const endings: ReadonlySet<string> = new Set([
-  'REFRESH_TOKEN_MISSING',
-  'INVALID_REFRESH_TOKEN',
-  'REFRESH_TOKEN_REUSED',
-  'USER_INACTIVE',
-  'ACCOUNT_SUSPENDED',
-])
 
 /** What tabs tell each other. */
 type Message =

@@ -97,7 +97,7 @@ export interface AuthClientOptions {
   transport?: 'cookie' | 'bearer' | undefined
   /** Where the bearer transport keeps its refresh token. Default: in memory. */
   storage?: TokenStorage | undefined
-  /** Path of the sign-in page. Default: `/login`. */
+  /** Path of the sign-in page, without a query. Default: `/login`. */
   signInPath?: string | undefined
   /**
    * The session that a server rendered the page with; null where it found

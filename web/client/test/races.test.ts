@@ -92,6 +92,25 @@ describe.each(transports)('%s', (_, options) => {
     }
   })
 
+  test('a request of one person is not sent again as another', async () => {
+    const client = await signedIn(options())
+    const seen: (string | null)[] = []
+    world.routes.set('/api/orders', async ({ headers }) => {
+      seen.push(headers.get('Authorization'))
+      const leaving = client.logout()
+      await pass(100)
+      await leaving
+      world.user = { ...ada, id: 'u2', name: 'Bob' }
+      const entering = client.login(asAda)
+      await pass(100)
+      await entering
+      return denial('TOKEN_REVOKED', 401)
+    })
+    expect(await get(client, '/api/orders', { method: 'POST', body: 'one' })).toBe(401)
+    expect(seen.length).toBe(1)
+    expect(client.getSnapshot().user?.name).toBe('Bob')
+  })
+
   test('a verifier that takes every token for revoked is no storm of renewals', async () => {
     const client = await signedIn(options())
     world.routes.set('/api/inbox', () => denial('TOKEN_REVOKED', 401))

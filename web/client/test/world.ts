@@ -45,6 +45,8 @@ export class World {
   /** The refresh token in the browser's jar. */
   jar: string | null = null
   readonly rows = new Map<string, Row>()
+  /** Who signs in. */
+  user = ada
   /** What happens to the next requests, in order; undefined is nothing special. */
   readonly faults: (Fault | undefined)[] = []
   /** What happens to all requests while it is set. */
@@ -116,7 +118,7 @@ export class World {
         accessToken: this.#token(row.id),
         tokenType: 'Bearer',
         expiresIn: this.life,
-        user: ada,
+        user: this.user,
       }
       return byCookie
         ? done(Response.json(answer), token)
