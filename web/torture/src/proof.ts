@@ -1,0 +1,43 @@
+import type { Check } from './judge.ts'
+import { run, type Bench } from './run.ts'
+import { scenarios } from './scenarios.ts'
+import type { Transport } from './world.ts'
+
+/** Our client with one thing done wrong, a scenario that shows it, and what the judge must say. */
+export interface Proof {
+  twist: string
+  scenario: string
+  transport: Transport
+  check: Check
+}
+
+export const proofs: readonly Proof[] = [
+  { twist: 'keyless', scenario: 'answer lost', transport: 'cookie', check: 'rotation' },
+  { twist: 'alone', scenario: 'strict clock elsewhere', transport: 'cookie', check: 'rotation' },
+  { twist: 'eager', scenario: 'two tabs', transport: 'bearer', check: 'rotation' },
+  { twist: 'hasty', scenario: 'answer lost', transport: 'bearer', check: 'sign-out nobody asked for' },
+  {
+    twist: 'blunt',
+    scenario: 'strict clock elsewhere',
+    transport: 'cookie',
+    check: '401 that could be mended',
+  },
+  { twist: 'stubborn', scenario: 'forbidden', transport: 'bearer', check: 'more than two sends' },
+  { twist: 'leaky', scenario: 'other origins', transport: 'cookie', check: 'token to another origin' },
+  { twist: 'loud', scenario: 'suspended', transport: 'bearer', check: 'told of the end' },
+  { twist: 'mute', scenario: 'every tenth lost', transport: 'cookie', check: 'hangs' },
+]
+
+/** Whether the judge sees what is wrong; else what it saw. */
+export async function prove(bench: Bench, { twist, scenario, transport, check }: Proof): Promise<string> {
+  const found = scenarios.find(({ name }) => name === scenario)
+  if (!found) return `there is no scenario ${scenario}`
+  const { faults } = await run(bench, found, {
+    script: `broken:${twist}`,
+    transport,
+    life: '5s',
+    shares: true,
+  })
+  if (faults.some((fault) => fault.check === check)) return ''
+  return `the judge saw ${faults.length ? faults.map((fault) => fault.check).join(', ') : 'nothing'}, not ${check}`
+}
