@@ -21,12 +21,16 @@
 //     included. The second 401 is the caller's. No call is sent more than twice,
 //     and none because of a 403.
 //   - Only a definite denial of the refresh ends the session, and the program
-//     is told once. A network that fails, a 5xx, a 429 or a time-out never do.
+//     is told once. A network that fails, a 5xx, a 429, a time-out or a page in
+//     the issuer's place never do.
+//   - A sign-out that the issuer could not be told of is kept, and told when
+//     Logout is called again, or before the next Login.
 //   - The token goes to the issuer and to [Config].Origins, and nowhere else, by
 //     no redirect either. A call that has an Authorization of its own is left
 //     alone.
 //   - "I do not know" is never a 401: if there is no good token and none can be
-//     had for now, the call fails with an [Error] that is Temporary.
+//     had for now, the call fails with an [Error] that is Temporary: RATE_LIMITED,
+//     or UNAVAILABLE around whatever was answered.
 //
 // # What it does not
 //

@@ -12,7 +12,8 @@ type grant struct {
 	token  string
 	line   string
 	user   User
-	born   time.Time     // when it was asked for, by the clock here, wall and monotonic
+	born   time.Time     // when it was asked for, by the monotonic clock here
+	issued time.Time     // the same by the wall clock
 	life   time.Duration // 0 for unknown: then only a 401 tells
 }
 
@@ -20,21 +21,22 @@ func newGrant(r record, born time.Time) *grant {
 	return &grant{
 		header: []string{"Bearer " + r.AccessToken}, token: r.AccessToken,
 		line: r.Line, user: r.User,
-		born: born, life: time.Duration(r.ExpiresIn) * time.Second,
+		born: born, issued: born.Round(0), life: time.Duration(r.ExpiresIn) * time.Second,
 	}
 }
 
 // restored is the grant of a record that somebody else wrote, at some time by
-// some wall clock. There is nothing but that clock to tell its age. If it is
-// wrong, this token is renewed early, or refused once and then renewed; the
-// next one's age is known.
+// some wall clock. There is nothing but that clock to tell its age, so that age
+// can make it due, and make calls wait for the next one; it cannot condemn it. If
+// the clock is wrong, this token is renewed early, or refused once and then
+// renewed; the next one's age is known.
 func restored(r record, now time.Time) *grant {
 	g := newGrant(r, now)
 	age := time.Duration(now.UnixMilli()-r.IssuedAt) * time.Millisecond
 	if age < 0 {
 		age = g.dueAt() // from the future: somebody's clock is wrong
 	}
-	g.born = now.Add(-min(age, g.life))
+	g.born, g.issued = now.Add(-min(age, g.dueAt())), now.Round(0).Add(-age)
 	return g
 }
 
@@ -51,7 +53,7 @@ const (
 )
 
 func (g *grant) stage(now time.Time) stage {
-	return g.stageAt(now.Sub(g.born), now.Round(0).Sub(g.born.Round(0)))
+	return g.stageAt(now.Sub(g.born), now.Round(0).Sub(g.issued))
 }
 
 // stageAt goes by the age on the monotonic clock, which may stand still while

@@ -34,3 +34,30 @@ func TestStages(t *testing.T) {
 		}
 	}
 }
+
+// A record's age by a wrong clock costs one early renewal; the token serves where
+// there is none to be had.
+func TestRestoredStages(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name string
+		age  time.Duration
+		want stage
+	}{
+		{"new", 0, fresh},
+		{"before its time", 10*time.Minute - time.Second, fresh},
+		{"in its time", 10 * time.Minute, due},
+		{"over", 15 * time.Minute, spent},
+		{"over for long, or so it seems", 1000 * time.Hour, spent},
+		{"from the future", -time.Hour, due},
+	} {
+		r := record{AccessToken: "a", ExpiresIn: 15 * 60, IssuedAt: now.Add(-c.age).UnixMilli()}
+		g := restored(r, now)
+		if got := g.stage(now); got != c.want {
+			t.Errorf("%s: stage %d, want %d", c.name, got, c.want)
+		}
+		if got := g.stage(now.Add(15 * time.Minute)); got != dead {
+			t.Errorf("%s: stage %d a life later", c.name, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -92,13 +93,8 @@ func TestLogoutDuringAnOutage(t *testing.T) {
 		if raw, err := store.Load(t.Context()); raw != nil || err != nil {
 			t.Errorf("%d bytes are kept, %v", len(raw), err)
 		}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, issuerURL+"/auth/me", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+token)
-		if resp, err := w.RoundTrip(r); err != nil || client.ErrorFrom(resp).Code != "TOKEN_REVOKED" {
-			t.Errorf("the session goes on at the issuer: %v %v", resp, err)
+		if code := w.ask(t, token); code != "TOKEN_REVOKED" {
+			t.Errorf("the session goes on at the issuer: %q", code)
 		}
 	})
 }
@@ -142,5 +138,114 @@ func TestLoginAfterAFailedLogout(t *testing.T) {
 		w.during(nil)
 		login(t, s)
 		works(t, s)
+	})
+}
+
+// The issuer hears of a sign-out before a sign-in takes its place.
+func TestLoginTellsOfTheSignOut(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		store := client.Memory()
+		share := func(cfg *client.Config) { cfg.Store = store }
+		s := w.signedIn(t, share)
+		token, _, err := s.AccessToken(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.during(down)
+		if err := s.Logout(t.Context()); client.CodeOf(err) != "UNAVAILABLE" {
+			t.Fatalf("%v, want UNAVAILABLE", err)
+		}
+		w.during(nil)
+		s = w.signedIn(t, share) // after a restart
+		if code := w.ask(t, token); code != "TOKEN_REVOKED" {
+			t.Errorf("the session goes on at the issuer: %q", code)
+		}
+		works(t, s)
+
+		// One that goes on is not ended by a sign-in.
+		if token, _, err = s.AccessToken(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		login(t, s)
+		if code := w.ask(t, token); code != "" {
+			t.Errorf("ended with %q", code)
+		}
+		w.wantSent(t, "/auth/logout", 2)
+	})
+}
+
+// If the issuer cannot be told of it, the person can sign in all the same.
+func TestLoginWaitsALittleForTheSignOut(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.signedIn(t)
+		w.during(func(r *http.Request, deliver func() *http.Response) (*http.Response, error) {
+			if r.URL.Path == "/auth/logout" {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return deliver(), nil
+		})
+		if err := s.Logout(t.Context()); err == nil {
+			t.Fatal("signed out")
+		}
+		begin := time.Now()
+		login(t, s)
+		if took := time.Since(begin); took != 3*time.Second {
+			t.Errorf("signed in after %s, want 3s", took)
+		}
+		works(t, s)
+	})
+}
+
+// What is signed out already is not written again.
+func TestSecondLogoutWritesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		store := &counting{Store: client.Memory()}
+		s := w.signedIn(t, func(cfg *client.Config) { cfg.Store = store })
+		w.during(down)
+		for range 3 {
+			if err := s.Logout(t.Context()); err == nil {
+				t.Fatal("signed out")
+			}
+		}
+		if store.swaps != 2 {
+			t.Errorf("%d swaps, want one for the sign-in and one for the sign-out", store.swaps)
+		}
+	})
+}
+
+type counting struct {
+	client.Store
+	swaps int
+}
+
+func (c *counting) Swap(ctx context.Context, old, next []byte) (bool, error) {
+	c.swaps++
+	return c.Store.Swap(ctx, old, next)
+}
+
+// A store that cannot be read is no reason for calls to go on.
+func TestLogoutForgetsFirst(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		store := client.Memory()
+		s := w.signedIn(t, func(cfg *client.Config) {
+			cfg.Store = store
+			cfg.OnEnd = func(e *client.Error) { t.Errorf("told of %v", e) }
+		})
+		works(t, s)
+		raw, err := store.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := store.Swap(t.Context(), raw, []byte("cut sh")); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if err := s.Logout(t.Context()); client.CodeOf(err) != "UNAVAILABLE" {
+			t.Errorf("%v, want UNAVAILABLE", err)
+		}
+		if _, _, err := call(t, s, "/api/me", nil); client.CodeOf(err) != "UNAVAILABLE" {
+			t.Errorf("%v, want UNAVAILABLE", err)
+		}
+		w.wantSent(t, "/api/me", 1)
 	})
 }

@@ -430,3 +430,29 @@ func readVectors(t *testing.T, into any) {
 		t.Fatal(err)
 	}
 }
+
+// The body of a refusal may never end. After 2 seconds the fields of the answer
+// decide.
+func TestRefusalWithoutAnEnd(t *testing.T) {
+	for _, media := range []string{"application/json", "text/html"} {
+		inWorld(t, func(t *testing.T, w *world) {
+			s := w.signedIn(t)
+			w.during(func(_ *http.Request, deliver func() *http.Response) (*http.Response, error) {
+				if len(w.at("/api/me")) != 1 || len(w.at("/auth/refresh")) > 0 {
+					return deliver(), nil
+				}
+				body, _ := io.Pipe()
+				return &http.Response{StatusCode: 401, Header: http.Header{
+					"Content-Type":     {media},
+					"Www-Authenticate": {`Bearer error="invalid_token"`},
+				}, Body: body}, nil
+			})
+			begin := time.Now()
+			works(t, s)
+			if took := time.Since(begin); took != 2*time.Second {
+				t.Errorf("%s: took %s, want 2s", media, took)
+			}
+			w.wantSent(t, "/api/me", 2)
+		})
+	}
+}

@@ -30,33 +30,33 @@ func hang(r *http.Request, deliver func() *http.Response) (*http.Response, error
 func TestOutagesEndNothing(t *testing.T) {
 	const problem, page = "application/problem+json", "text/html"
 	cases := map[string]struct {
-		tamper    tamper
-		code      doorward.Code
-		temporary bool
+		tamper tamper
+		code   doorward.Code
+		cause  doorward.Code // of the answer, where it is not that of the error
 	}{
-		"network":                      {down, "UNAVAILABLE", true},
-		"no answer":                    {hang, "UNAVAILABLE", true},
-		"500":                          {answer(500, page, "oops"), "", true},
-		"502":                          {answer(502, page, "bad gateway"), "", true},
-		"503 of a proxy":               {answer(503, page, ""), "UNAVAILABLE", true},
-		"503":                          {answer(503, problem, `{"code":"UNAVAILABLE"}`), "UNAVAILABLE", true},
-		"429":                          {answer(429, problem, `{"code":"RATE_LIMITED"}`), "RATE_LIMITED", true},
-		"429 of a proxy":               {answer(429, page, ""), "RATE_LIMITED", true},
-		"408":                          {answer(408, page, ""), "", true},
-		"500 with a code of a denial":  {answer(500, problem, `{"code":"INVALID_REFRESH_TOKEN"}`), "INVALID_REFRESH_TOKEN", true},
-		"a gateway that wants a login": {answer(200, page, "<html>pay</html>"), "UNAVAILABLE", true},
-		"tokens cut short":             {answer(200, "application/json", `{"accessToken":"a`), "UNAVAILABLE", true},
-		"no access token":              {answer(200, "application/json", `{"refreshToken":"a","expiresIn":5}`), "UNAVAILABLE", true},
-		"a token that is none":         {answer(200, "application/json", `{"accessToken":"a\r\nb","refreshToken":"a"}`), "UNAVAILABLE", true},
-		"tokens of another kind":       {answer(200, "application/json", `{"accessToken":"a","refreshToken":"a","tokenType":"DPoP"}`), "UNAVAILABLE", true},
-		"a life of less than nothing":  {answer(200, "application/json", `{"accessToken":"a","refreshToken":"a","expiresIn":-1}`), "UNAVAILABLE", true},
-		"403 of a firewall":            {answer(403, page, "blocked"), "", false},
-		"401 of a proxy":               {answer(401, page, "", "WWW-Authenticate", "Basic realm=x"), "", false},
-		"401 TOKEN_MISSING":            {answer(401, problem, `{"code":"TOKEN_MISSING"}`), "TOKEN_MISSING", false},
-		"403 CROSS_ORIGIN":             {answer(403, problem, `{"code":"CROSS_ORIGIN"}`), "CROSS_ORIGIN", false},
-		"400":                          {answer(400, problem, `{"code":"INVALID_REQUEST"}`), "INVALID_REQUEST", false},
-		"404":                          {answer(404, page, "not here"), "", false},
-		"a redirect":                   {answer(307, page, "", "Location", "https://elsewhere.example/auth/refresh"), "", false},
+		"network":                      {tamper: down, code: "UNAVAILABLE"},
+		"no answer":                    {tamper: hang, code: "UNAVAILABLE"},
+		"500":                          {tamper: answer(500, page, "oops"), code: "UNAVAILABLE"},
+		"502":                          {tamper: answer(502, page, "bad gateway"), code: "UNAVAILABLE"},
+		"503 of a proxy":               {tamper: answer(503, page, ""), code: "UNAVAILABLE"},
+		"503":                          {tamper: answer(503, problem, `{"code":"UNAVAILABLE"}`), code: "UNAVAILABLE"},
+		"429":                          {tamper: answer(429, problem, `{"code":"RATE_LIMITED"}`), code: "RATE_LIMITED"},
+		"429 of a proxy":               {tamper: answer(429, page, ""), code: "RATE_LIMITED"},
+		"408":                          {tamper: answer(408, page, ""), code: "UNAVAILABLE"},
+		"500 with a code of a denial":  {tamper: answer(500, problem, `{"code":"INVALID_REFRESH_TOKEN"}`), code: "UNAVAILABLE", cause: "INVALID_REFRESH_TOKEN"},
+		"a gateway that wants a login": {tamper: answer(200, page, "<html>pay</html>"), code: "UNAVAILABLE"},
+		"tokens cut short":             {tamper: answer(200, "application/json", `{"accessToken":"a`), code: "UNAVAILABLE"},
+		"no access token":              {tamper: answer(200, "application/json", `{"refreshToken":"a","expiresIn":5}`), code: "UNAVAILABLE"},
+		"a token that is none":         {tamper: answer(200, "application/json", `{"accessToken":"a\r\nb","refreshToken":"a"}`), code: "UNAVAILABLE"},
+		"tokens of another kind":       {tamper: answer(200, "application/json", `{"accessToken":"a","refreshToken":"a","tokenType":"DPoP"}`), code: "UNAVAILABLE"},
+		"a life of less than nothing":  {tamper: answer(200, "application/json", `{"accessToken":"a","refreshToken":"a","expiresIn":-1}`), code: "UNAVAILABLE"},
+		"403 of a firewall":            {tamper: answer(403, page, "blocked"), code: "UNAVAILABLE"},
+		"401 of a proxy":               {tamper: answer(401, page, "", "WWW-Authenticate", "Basic realm=x"), code: "UNAVAILABLE"},
+		"401 TOKEN_MISSING":            {tamper: answer(401, problem, `{"code":"TOKEN_MISSING"}`), code: "UNAVAILABLE", cause: "TOKEN_MISSING"},
+		"403 CROSS_ORIGIN":             {tamper: answer(403, problem, `{"code":"CROSS_ORIGIN"}`), code: "UNAVAILABLE", cause: "CROSS_ORIGIN"},
+		"400":                          {tamper: answer(400, problem, `{"code":"INVALID_REQUEST"}`), code: "UNAVAILABLE", cause: "INVALID_REQUEST"},
+		"404":                          {tamper: answer(404, page, "not here"), code: "UNAVAILABLE"},
+		"a redirect":                   {tamper: answer(307, page, "", "Location", "https://elsewhere.example/auth/refresh"), code: "UNAVAILABLE"},
 	}
 	inWorld(t, func(t *testing.T, w *world) {
 		for name, c := range cases {
@@ -77,8 +77,11 @@ func TestOutagesEndNothing(t *testing.T) {
 			for range 6 {
 				_, _, err := call(t, s, "/api/me", nil)
 				var e *client.Error
-				if !errors.As(err, &e) || e.Code != c.code || e.Temporary() != c.temporary {
-					t.Fatalf("%s: %v, want code %q, temporary: %v", name, err, c.code, c.temporary)
+				if !errors.As(err, &e) || e.Code != c.code || !e.Temporary() {
+					t.Fatalf("%s: %v, want code %q, temporary", name, err, c.code)
+				}
+				if cause := client.CodeOf(e.Err); cause != c.cause {
+					t.Fatalf("%s: because of %q, want %q", name, cause, c.cause)
 				}
 				time.Sleep(10 * time.Second)
 			}
@@ -194,8 +197,53 @@ func TestLoginEndsTheBreak(t *testing.T) {
 		}
 		w.during(nil)
 		login(t, s)
-		time.Sleep(16 * time.Minute)
+		time.Sleep(61 * time.Second)
 		works(t, s)
+	}, func(cfg *server.Config) { cfg.AccessLife = time.Minute })
+}
+
+// One answer that asks for a day puts renewals off for 5 minutes, whoever gives it.
+func TestRetryAfterIsNotBelievedForLong(t *testing.T) {
+	for _, status := range []int{403, 429, 503} {
+		inWorld(t, func(t *testing.T, w *world) {
+			s := w.signedIn(t)
+			time.Sleep(16 * time.Minute)
+			w.during(answer(status, "text/html", "", "Retry-After", "86400"))
+			_, _, err := call(t, s, "/api/me", nil)
+			var e *client.Error
+			if !errors.As(err, &e) || !e.Temporary() || e.RetryAfter != 5*time.Minute {
+				t.Fatalf("%d: %v, again in %s", status, err, e.RetryAfter)
+			}
+			w.during(nil)
+			time.Sleep(5*time.Minute - time.Second)
+			if _, _, err := call(t, s, "/api/me", nil); !errors.As(err, &e) || e.RetryAfter != time.Second {
+				t.Errorf("%d: %v a second before", status, err)
+			}
+			w.wantSent(t, "/auth/refresh", 1)
+			time.Sleep(time.Second)
+			works(t, s)
+		})
+	}
+}
+
+// A page in the issuer's place is no reason to keep callers waiting, and what it
+// was is found in the error.
+func TestRefusalByAnother(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.signedIn(t)
+		time.Sleep(16 * time.Minute)
+		w.during(answer(403, "application/json", `{"type":"https://waf.example/help","detail":"blocked"}`))
+		begin := time.Now()
+		_, _, err := call(t, s, "/api/me", nil)
+		var e, cause *client.Error
+		if !errors.As(err, &e) || e.Code != doorward.Unavailable || e.Help != "https://waf.example/help" ||
+			!errors.As(e.Err, &cause) || cause.Status != 403 || cause.Detail != "blocked" {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("failed after %s", took)
+		}
+		w.wantSent(t, "/auth/refresh", 1)
 	})
 }
 

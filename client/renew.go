@@ -20,6 +20,10 @@ const (
 	firstBreak  = time.Second
 	longestWait = 30 * time.Second
 
+	// longestBreak is how long an issuer's address may put renewals off: one
+	// answer of a gateway's must not do so for a day.
+	longestBreak = 5 * time.Minute
+
 	// lockWait is how long another program's renewal is waited for.
 	lockWait = time.Second
 
@@ -128,6 +132,13 @@ func isTemporary(err error) bool {
 	return errors.As(err, &e) && e.Temporary()
 }
 
+// mayPass reports whether another try in a moment may fare better. A refusal by
+// something in the issuer's place is not over so soon, and callers need not wait.
+func mayPass(err error) bool {
+	var e, cause *Error
+	return errors.As(err, &e) && e.Temporary() && (!errors.As(e.Err, &cause) || cause.Temporary())
+}
+
 // renew returns a token in the place of old: another's, if the store has one
 // by now, or else a new one from the issuer. What fails for now is tried again.
 func (s *Session) renew(old *grant) (*grant, error) {
@@ -136,7 +147,7 @@ func (s *Session) renew(old *grant) (*grant, error) {
 	start := s.now()
 	for tries := 0; ; tries++ {
 		g, err := s.turn(ctx, old)
-		if err == nil || !isTemporary(err) {
+		if err == nil || !mayPass(err) {
 			return g, err
 		}
 		pause := backoff(firstPause, tries)
@@ -180,10 +191,24 @@ func (s *Session) turn(ctx context.Context, old *grant) (*grant, error) {
 				return nil, e
 			}
 		default:
-			return nil, err
+			return nil, unsettled(e)
 		}
 	}
 	return nil, errBusy
+}
+
+// unsettled is what callers get to know of a refresh that neither brought a token
+// nor ended the session. Whatever answered, and with whatever code: the session is
+// kept, so the error must not read like the end of it.
+func unsettled(e *Error) *Error {
+	e.RetryAfter = min(e.RetryAfter, longestBreak)
+	if e.Recovery() == doorward.RecoverWait {
+		return e
+	}
+	return &Error{
+		Code: doorward.Unavailable, Detail: "the token could not be renewed; the session is kept",
+		Status: e.Status, Denial: e.Denial, Help: e.Help, RetryAfter: e.RetryAfter, Err: e,
+	}
 }
 
 // replaces reports whether g is good enough in the place of old.

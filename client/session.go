@@ -52,6 +52,10 @@ type User struct {
 
 const defaultTimeout = 10 * time.Second
 
+// farewell is how long a sign-in waits for the issuer to hear of the sign-out
+// before it.
+const farewell = 3 * time.Second
+
 // Session is one sign-in, kept fresh. It is safe for concurrent use, and needs
 // no closing.
 type Session struct {
@@ -116,10 +120,13 @@ func New(c Config) (*Session, error) {
 }
 
 // Login signs in, and puts the new session into the place of whatever the store
-// had; a session that was there is not ended, for which there is Logout. Errors
+// had. A session that goes on there is not ended, for which there is Logout; one
+// that was signed out of while the issuer was out of reach is: the issuer is told
+// first, for 3 seconds at the most, and if that fails the sign-in goes on. Errors
 // are *Error, with code INVALID_CREDENTIALS, RATE_LIMITED and so on. It is not
 // tried again: whoever does may sign in twice.
 func (s *Session) Login(ctx context.Context, email, password string) (User, error) {
+	s.tellOfSignOut(ctx)
 	sent := s.now()
 	t, err := s.issuer.login(ctx, email, password)
 	if err != nil {
@@ -139,6 +146,20 @@ func (s *Session) Login(ctx context.Context, email, password string) (User, erro
 	return next.User, nil
 }
 
+// tellOfSignOut tells the issuer of a sign-out that it has not heard of. This is
+// the last chance: the sign-in takes the place of the token that proves it.
+func (s *Session) tellOfSignOut(ctx context.Context) {
+	s.keep.Lock()
+	h, err := s.load()
+	s.keep.Unlock()
+	if err != nil || !h.rec.left(s.issuer.url) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	_ = s.signOut(ctx, "/auth/logout", h) // a person who can sign in must not be kept from it
+}
+
 // replace puts a record where there may be any. The caller holds s.keep.
 func (s *Session) replace(next []byte) bool {
 	for range maxLost {
@@ -156,10 +177,13 @@ func (s *Session) replace(next []byte) bool {
 // Logout ends the session at the issuer, and here first of all: from the moment
 // it is called no call uses the token any more. If the issuer is out of reach,
 // it returns an error that is Temporary; call it again, also after a restart,
-// and the issuer is asked again. To be signed out already is no error.
+// and the issuer is asked again. So it is by the next Login. If the store cannot
+// be read, the error says so, and only this program has forgotten the session, for
+// as long as that lasts. To be signed out already is no error.
 func (s *Session) Logout(ctx context.Context) error { return s.logout(ctx, "/auth/logout") }
 
-// LogoutAll is Logout for all sessions of the user.
+// LogoutAll is Logout for all sessions of the user. If it fails, it must be called
+// again: the next Login tells the issuer of the end of this session only.
 func (s *Session) LogoutAll(ctx context.Context) error { return s.logout(ctx, "/auth/logout/all") }
 
 func (s *Session) logout(ctx context.Context, path string) error {
@@ -167,7 +191,12 @@ func (s *Session) logout(ctx context.Context, path string) error {
 	if err != nil || h.raw == nil {
 		return err
 	}
-	err = s.issuer.logout(ctx, path, h.rec.RefreshToken, h.rec.Attempt)
+	return s.signOut(ctx, path, h)
+}
+
+// signOut tells the issuer of a sign-out, and then forgets it.
+func (s *Session) signOut(ctx context.Context, path string, h held) error {
+	err := s.issuer.logout(ctx, path, h.rec.RefreshToken, h.rec.Attempt)
 	var e *Error
 	if errors.As(err, &e) && denied(e) {
 		err = nil // it was over before
@@ -182,19 +211,25 @@ func (s *Session) logout(ctx context.Context, path string) error {
 }
 
 // leave marks the record as signed out, and returns it if there is a session
-// that the issuer should be told of. A renewal that is under way finds that the
+// that the issuer should be told of. The program forgets the session before the
+// store is asked, which may take its time or fail. A renewal that is under way finds that the
 // record is not the one it began with, and drops its answer; its token ends
 // with the session.
 func (s *Session) leave() (held, error) {
 	s.keep.Lock()
 	defer s.keep.Unlock()
+	s.current.Store(nil)
+	s.line = "" // the program asked for it, and need not be told
 	for range maxLost {
 		h, err := s.load()
 		if err != nil {
 			return held{}, err
 		}
-		if !h.rec.live(s.issuer.url) && !h.rec.left(s.issuer.url) {
-			s.line = ""
+		if h.rec.left(s.issuer.url) {
+			s.adopt(h, time.Time{})
+			return h, nil
+		}
+		if !h.rec.live(s.issuer.url) {
 			s.adopt(h, time.Time{})
 			return held{}, nil
 		}
@@ -202,7 +237,6 @@ func (s *Session) leave() (held, error) {
 		next.Left = true
 		marked := held{next.text(), next}
 		if s.shelf.swap(h.raw, marked.raw) {
-			s.line = "" // the program asked for it, and need not be told
 			s.adopt(marked, time.Time{})
 			return marked, nil
 		}

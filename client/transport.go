@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"time"
 )
 
 // Client returns an http.Client that calls through Transport.
@@ -96,7 +97,17 @@ func closeBody(r *http.Request) {
 // connection, in bytes.
 const maxDrain = 64 << 10
 
+// refusalWait is how long the body of a 401 may take. It may never end, and the
+// status and the fields of the answer are there.
+const refusalWait = 2 * time.Second
+
+// hasten closes a body that takes too long, unless stopped before.
+func hasten(body io.Closer) (stop func() bool) {
+	return time.AfterFunc(refusalWait, func() { _ = body.Close() }).Stop
+}
+
 func discard(resp *http.Response) {
+	defer hasten(resp.Body)()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 	_ = resp.Body.Close()
 }
@@ -105,7 +116,9 @@ func discard(resp *http.Response) {
 // not, the refusal is the caller's.
 func (s *Session) mend(r *http.Request, header http.Header, g *grant, t *tape, resp *http.Response) (*http.Response, error) {
 	ctx := r.Context()
+	stop := hasten(resp.Body)
 	why := ErrorFrom(resp)
+	stop()
 	next, err := s.remedy(ctx, why, resp.Header, g)
 	if err == nil && next == nil {
 		return resp, nil

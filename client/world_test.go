@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/client"
 	"github.com/doorward/doorward/guard"
 	"github.com/doorward/doorward/internal/secret"
@@ -353,4 +354,23 @@ func (w *world) refresh(t *testing.T, token string) (status int) {
 	answer := httptest.NewRecorder()
 	w.server.ServeHTTP(answer, r)
 	return answer.Code
+}
+
+// ask asks the issuer what an access token is worth, and returns the code of the
+// refusal; "" where there is none.
+func (w *world) ask(t *testing.T, token string) doorward.Code {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, issuerURL+"/auth/me", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := w.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := client.ErrorFrom(resp); e != nil {
+		return e.Code
+	}
+	return ""
 }
