@@ -19,9 +19,12 @@ export type StreamState = 'connecting' | 'open' | 'waiting'
 /** How long before its token's end a connection is made anew, in milliseconds; a tenth of a shorter life. */
 const longestMargin = 30_000
 
-/** The shortest and the longest pause before another try, in milliseconds. */
+/**
+ * The shortest and the longest pause before another try, in milliseconds. A
+ * connection that stood longer than any pause was no failure.
+ */
 const shortestPause = 100
-const longestPause = 60_000
+export const longestPause = 60_000
 
 const longestTimer = 2 ** 31 - 1
 

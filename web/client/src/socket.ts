@@ -1,6 +1,6 @@
 import { codes, type Code } from './codes.ts'
 import { AuthError, isAuthError } from './errors.ts'
-import { backoff, beforeExpiry, Ending, type StreamEnd, type StreamState } from './lasting.ts'
+import { backoff, beforeExpiry, Ending, longestPause, type StreamEnd, type StreamState } from './lasting.ts'
 import type { AuthClient } from './types.ts'
 
 /** What a socket takes. */
@@ -69,8 +69,8 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
   const limit = options.queue ?? 100
   const queue: SocketData[] = []
   let live: WebSocket | undefined
-  /** Whether anything came since the last failure. */
-  let heard = false
+  /** Whether a connection was good for anything since the last failure. */
+  let worked = false
 
   /** Resolves with how the connection was closed; null to make it anew. */
   const connect = (token: string) =>
@@ -80,8 +80,10 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
       const Socket = options.WebSocket ?? WebSocket
       const socket = new Socket(target, [...(byProtocol ? ['doorward.bearer', token] : []), ...protocols])
       socket.binaryType = 'arraybuffer'
+      let opened = Infinity
       const leave = (event: CloseEvent | null) => {
         live = undefined
+        if (performance.now() - opened > longestPause) worked = true
         for (const stop of stops) stop()
         socket.onopen = socket.onmessage = socket.onclose = null
         closed(event)
@@ -94,11 +96,12 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
       socket.onerror = () => {} // a close follows
       socket.onclose = leave
       socket.onmessage = ({ data }) => {
-        heard = true
+        worked = true
         options.onMessage?.(data)
       }
       socket.onopen = () => {
         live = socket
+        opened = performance.now()
         stops.push(beforeExpiry(auth, end))
         if (!byProtocol) socket.send(authenticate(token))
         for (const data of queue.splice(0)) socket.send(data)
@@ -129,11 +132,12 @@ export function openSocket(auth: AuthClient, url: string | URL, options: SocketO
         }
       } catch (error) {
         if (!isAuthError(error)) throw error
-        if (!auth.isAuthenticated()) return ending.set('denied', error)
+        // Who is signed in may not be known yet: an outage is no denial.
+        if (auth.getSnapshot().status === 'signed_out') return ending.set('denied', error)
         wait = (error.retryAfter ?? 0) * 1000
       }
-      if (heard) failures = 0
-      heard = false
+      if (worked) failures = 0
+      worked = false
       options.onState?.('waiting')
       await ending.pause(Math.max(wait, backoff(firstPause, failures++)))
       // It may be the session that is refused: the refresh knows.

@@ -1,5 +1,5 @@
 import { AuthError, errorFrom } from './errors.ts'
-import { backoff, beforeExpiry, Ending, type StreamEnd, type StreamState } from './lasting.ts'
+import { backoff, beforeExpiry, Ending, longestPause, type StreamEnd, type StreamState } from './lasting.ts'
 import type { AuthClient } from './types.ts'
 
 /** One event of a stream. */
@@ -67,6 +67,18 @@ async function* read(
   fields.set('Accept', 'text/event-stream')
   const parser = new EventParser(lastEventId)
   let failures = 0
+
+  /** The answer, or null for another try. */
+  const connect = async (signal: AbortSignal): Promise<Response | null> => {
+    const response = await auth.fetch(url, { headers: fields, cache: 'no-store', signal })
+    ending.follow(auth)
+    const refusal = await refusalOf(response)
+    if (response.status === 204) ending.set('no_content')
+    else if (refusal && isPassing(refusal)) throw refusal
+    else if (refusal) ending.set('denied', refusal)
+    return ending.end ? null : response
+  }
+
   try {
     while (!ending.end) {
       const connection = new AbortController()
@@ -74,41 +86,37 @@ async function* read(
       const stops = [cut, ending.onEnd(cut)]
       let renewing = false
       let wait = 0
+      let opened = Infinity
       ending.follow(auth)
       onState?.('connecting')
+      if (parser.lastEventId) fields.set('Last-Event-ID', encoded(parser.lastEventId))
+      else fields.delete('Last-Event-ID')
+      // Only what the network does is tried again: what `onState` throws is the program's.
       try {
-        if (parser.lastEventId) fields.set('Last-Event-ID', encoded(parser.lastEventId))
-        else fields.delete('Last-Event-ID')
-        const response = await auth.fetch(url, {
-          headers: fields,
-          cache: 'no-store',
-          signal: connection.signal,
+        const response = await connect(connection.signal).catch((error) => {
+          if (error instanceof AuthError) wait = (error.retryAfter ?? 0) * 1000
+          return null
         })
-        ending.follow(auth)
-        const refusal = await refusalOf(response)
-        if (response.status === 204) ending.set('no_content')
-        else if (refusal && !isPassing(refusal)) ending.set('denied', refusal)
-        else if (refusal) throw refusal
-        if (ending.end) break
-        const renew = () => {
-          renewing = true
-          cut()
-        }
-        stops.push(beforeExpiry(auth, renew))
-        onState?.('open')
-        for await (const text of textOf(response)) {
-          for (const event of parser.parse(text)) {
-            if (ending.end) break
-            failures = 0
-            yield event
+        if (response) {
+          const renew = () => {
+            renewing = true
+            cut()
+          }
+          stops.push(beforeExpiry(auth, renew))
+          opened = performance.now()
+          onState?.('open')
+          for await (const text of textOf(response)) {
+            for (const event of parser.parse(text)) {
+              if (ending.end) break
+              failures = 0
+              yield event
+            }
           }
         }
-      } catch (error) {
-        // The network, or a server that asks for patience.
-        if (error instanceof AuthError) wait = (error.retryAfter ?? 0) * 1000
       } finally {
         for (const stop of stops) stop()
       }
+      if (performance.now() - opened > longestPause) failures = 0
       parser.restart()
       if (renewing || ending.end) continue
       onState?.('waiting')
@@ -132,12 +140,14 @@ function isPassing({ status }: AuthError): boolean {
   return status >= 500 || status === 429 || status === 408
 }
 
+/** The text of the answer, until it ends or is lost: another connection goes on either way. */
 async function* textOf({ body }: Response): AsyncGenerator<string, void, undefined> {
   if (!body) return
   const reader = body.getReader()
   const decoder = new TextDecoder() // it drops the BOM
+  const read = () => reader.read().catch(() => null)
   try {
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    for (let chunk = await read(); chunk && !chunk.done; chunk = await read()) {
       yield decoder.decode(chunk.value, { stream: true })
     }
   } finally {

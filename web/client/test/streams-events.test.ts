@@ -289,6 +289,29 @@ describe('the connection', () => {
     expect(lines).toHaveLength(3)
   })
 
+  test('is no failure where it stood long', async () => {
+    reading()
+    await pass(0)
+    for (let nth = 1; nth < 6; nth++) {
+      await pass(61_000)
+      lines.at(-1)!.end()
+      await pass(3000)
+      expect(lines).toHaveLength(nth + 1)
+    }
+  })
+
+  test('what the program throws when it is told is not taken for the network', async () => {
+    const oops = new Error('oops')
+    const reader = reading({
+      onState(state) {
+        if (state === 'open') throw oops
+      },
+    })
+    await reader.done
+    expect([reader.thrown, tries, lines[0]!.cut]).toEqual([oops, 1, true])
+    expect(await ended(reader.stream)).toEqual({ reason: 'closed', error: null })
+  })
+
   test('does not spin, whatever the server says', async () => {
     reading()
     answer = () => new Response('retry: 0\ndata: a\n\n', { headers: { 'Content-Type': 'text/event-stream' } })

@@ -5,6 +5,7 @@ import { WebSocket as Socket, WebSocketServer, type WebSocket as ServerSocket } 
 import { password, testServer } from '../../test/server.ts'
 import { type AuthClient, type AuthClientOptions, type AuthEvent, createAuthClient } from '../src/index.ts'
 import { type AuthSocket, openEventStream, openSocket, type SocketOptions } from '../src/streams.ts'
+import { ada, browser, origin, password as theirs, World } from './world.ts'
 
 const server = testServer()
 
@@ -286,6 +287,77 @@ describe('a socket', () => {
     await expect.poll(() => room.open.size).toBe(1)
     controller.abort()
     expect(await socket.ended).toEqual({ reason: 'closed', error: null })
+  })
+})
+
+describe('on a clock', () => {
+  let world: World
+  let client: AuthClient
+  /** The connections that were made; `open` and `lose` are the network's. */
+  let lines: Line[]
+  class Line {
+    onopen: (() => void) | null = null
+    onclose: ((event: { code: number; reason: string }) => void) | null = null
+    constructor() {
+      lines.push(this)
+    }
+    close(): void {}
+    send(): void {}
+    open(): void {
+      this.onopen?.()
+    }
+    lose(): void {
+      this.onclose?.({ code: 1006, reason: '' })
+    }
+  }
+  const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    browser()
+    world = new World()
+    lines = []
+  })
+
+  afterEach(() => {
+    client.close()
+    vi.unstubAllGlobals()
+  })
+
+  async function opening(): Promise<{ over: boolean }> {
+    const socket = openSocket(client, `${origin}/room`, { WebSocket: Line as unknown as typeof WebSocket })
+    opened.push(socket)
+    const state = { over: false }
+    void socket.ended.then(() => (state.over = true))
+    await pass(0)
+    return state
+  }
+
+  test('an outage while the page loads is not the end', async () => {
+    const before = createAuthClient({ server: origin, fetch: world.fetch })
+    await before.login({ email: ada.email, password: theirs })
+    before.close()
+    client = createAuthClient({ server: origin, fetch: world.fetch })
+    world.weather = (path) => (path === '/auth/refresh' ? 'unreachable' : undefined)
+    const socket = await opening()
+    await pass(90_000)
+    expect([socket.over, lines.length, client.getSnapshot().status]).toEqual([false, 0, 'loading'])
+    world.weather = null
+    await pass(90_000)
+    expect([socket.over, lines.length]).toEqual([false, 1])
+  })
+
+  test('a connection that stood long was no failure', async () => {
+    client = createAuthClient({ server: origin, fetch: world.fetch })
+    await client.login({ email: ada.email, password: theirs })
+    await opening()
+    for (let nth = 1; nth < 6; nth++) {
+      lines.at(-1)!.open()
+      await pass(61_000)
+      lines.at(-1)!.lose()
+      await pass(1000)
+      expect(lines).toHaveLength(nth + 1)
+    }
   })
 })
 
