@@ -19,9 +19,10 @@ import type { AuthClient } from './types.ts'
  * It works where axios hands a request to its adapter (xhr, fetch, http or one
  * of the program's): what is sent twice was transformed once, interceptors see
  * one request and one answer, and progress, timeouts and `responseType` are the
- * adapter's as ever. A request with an `Authorization` or an `auth` of its own
- * is left alone. A body that is a stream can be read once, so that its 401 is
- * the caller's.
+ * adapter's as ever; a timeout bounds each send, and not the wait for a
+ * renewal. A request with an `Authorization` or an `auth` of its own is left
+ * alone. A body that is a stream can be read once, so that its 401 is the
+ * caller's.
  *
  * A request rejects with an AxiosError as ever; its `cause` is an
  * {@link AuthError} with the code, the denial and what to do about it. Where
@@ -40,11 +41,13 @@ export function attachAuth(instance: AxiosInstance, auth: AuthClient): () => voi
         })
 
       const token = await waiting(tokenOf(auth))
+      const { user } = auth.getSnapshot()
       const first = await attempt(send, config, token)
       if (!token || first.response?.status !== 401 || isStream(config.data)) return result(first)
       const mended = auth.mend(first.error!, token).then((again) => (again ? tokenOf(auth) : null))
       const next = await waiting(mended)
-      if (!next) return result(first)
+      // Nobody's request is sent again as somebody else's.
+      if (!next || auth.getSnapshot().user?.id !== user?.id) return result(first)
       discard(first.response.data)
       return result(await attempt(send, config, next))
     }
@@ -90,11 +93,14 @@ async function attempt(
   config: InternalAxiosRequestConfig,
   token: string | null,
 ): Promise<Outcome> {
-  const headers = new AxiosHeaders(config.headers)
-  if (token) headers.set('Authorization', `Bearer ${token}`)
+  const copy = { ...config, headers: new AxiosHeaders(config.headers) }
+  if (token) {
+    copy.headers.set('Authorization', `Bearer ${token}`)
+    copy.beforeRedirect = dropElsewhere(config)
+  }
   let outcome: Outcome
   try {
-    outcome = { response: await send({ ...config, headers }) }
+    outcome = { response: await send(copy) }
   } catch (rejection) {
     outcome = { rejection, response: (rejection as AxiosError).response }
     if (rejection instanceof Object && 'config' in rejection) rejection.config = config
@@ -103,6 +109,24 @@ async function attempt(
   if (response) response.config = config
   if (response && response.status >= 400) outcome.error = await errorFrom(standard(response))
   return outcome
+}
+
+/**
+ * Drops the token where a redirect leads to another origin, as fetch does:
+ * follow-redirects, which the http adapter uses, lets it go on to subdomains.
+ */
+function dropElsewhere({
+  beforeRedirect,
+  ...config
+}: InternalAxiosRequestConfig): NonNullable<InternalAxiosRequestConfig['beforeRedirect']> {
+  return (options, ...rest) => {
+    const { href, headers } = options
+    const sent = new URL(new Axios().getUri(config), globalThis.location?.href)
+    if (new URL(href).origin !== sent.origin) {
+      for (const name in headers) if (name.toLowerCase() === 'authorization') delete headers[name]
+    }
+    beforeRedirect?.(options, ...rest)
+  }
 }
 
 function result({ response, rejection, error }: Outcome): AxiosResponse {

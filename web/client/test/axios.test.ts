@@ -300,6 +300,51 @@ test('the token does not follow a redirect, not even to a subdomain', async () =
   other.close()
 })
 
+test('nor where the adapter follows it without a care for that', async () => {
+  const { api, sent } = instanceOf()
+  attachAuth(api, auth)
+  const asked: unknown[] = []
+  const beforeRedirect = (...args: unknown[]) => asked.push(args)
+  await api.get('/api/echo', { beforeRedirect })
+  const { port } = new URL(server.url)
+  const rest = [
+    { headers: {}, statusCode: 302 },
+    { headers: {}, url: server.url, method: 'GET' },
+  ] as const
+  const follow = (href: string) => {
+    const options = { href, headers: { authorization: 'Bearer t', Authorization: 'Bearer t', Accept: '*/*' } }
+    sent[0]!.beforeRedirect!(options, ...(rest as unknown as [never, never]))
+    expect(asked.pop()).toEqual([options, ...rest])
+    return Object.keys(options.headers)
+  }
+  expect(follow(`${server.url}/elsewhere`)).toEqual(['authorization', 'Authorization', 'Accept'])
+  for (const elsewhere of [
+    `http://sub.127.0.0.1.nip.example:${port}/`,
+    'http://127.0.0.1:1/',
+    server.url.replace('http:', 'https:'),
+  ])
+    expect(follow(elsewhere)).toEqual(['Accept'])
+})
+
+test('nobody’s request is sent again as somebody else’s', async () => {
+  const other = await server.signUp()
+  const { api, sent } = instanceOf({
+    async adapter(config) {
+      const send = axios.getAdapter('http')
+      const answer = await send(config).catch((error) => error)
+      if (sent.length === 1) await auth.login({ email: other, password })
+      if (answer instanceof Error) throw answer
+      return answer
+    },
+  })
+  attachAuth(api, auth)
+  await expire()
+  const error = await rejected(api.post('/api/echo', 'mine'))
+  expect([error.response!.status, sent.length]).toEqual([401, 1])
+  expect(auth.getSnapshot().user!.email).toBe(other)
+  expect((await api.get('/api/echo')).status).toBe(200)
+})
+
 test('routes to sign in by are left alone', async () => {
   const { api, sent } = instanceOf()
   attachAuth(api, auth)
