@@ -1,4 +1,4 @@
-import { type AuthError, errorFrom, isAuthError, unavailable } from './errors.ts'
+import { type AuthError, endings, errorFrom, isAuthError, unavailable } from './errors.ts'
 import type { InitialSession, User } from './types.ts'
 import { attemptCookie, leaveCookie } from './vault.ts'
 
@@ -41,7 +41,7 @@ export interface ServerSession {
   /** `Set-Cookie` fields for the answer. Without them the next render asks again. */
   readonly setCookies: readonly string[]
   /**
-   * Sets what the answer must carry: the cookies, and `Cache-Control: private,
+   * Sets what the answer must carry: the cookies unless it is too late for them, and `Cache-Control: private,
    * no-store`, as it is one person's. Send it soon: see {@link createServerAuth}.
    */
   apply(headers: Headers): void
@@ -59,6 +59,9 @@ const refreshCookie = '__Host-Http-doorward'
 const memory = 30
 const capacity = 1000
 
+/** How old an answer may be that still sets the cookie, in seconds. */
+const promptness = 5
+
 /** What the server said about one refresh token, and when it was asked. */
 interface Answer
   extends Pick<
@@ -66,9 +69,12 @@ interface Answer
     'status' | 'user' | 'accessToken' | 'expiresIn' | 'end' | 'error' | 'setCookies'
   > {
   asked: number
+  /** Whether a key of the page's went with it. */
+  keyed: boolean
 }
 
 const nothing = { user: null, accessToken: null, expiresIn: 0, end: null, error: null, setCookies: [] }
+const nobody: Answer = { ...nothing, status: 'signed_out', asked: 0, keyed: false }
 
 /**
  * Sessions for pages that are rendered on a server, by nothing but standard
@@ -91,8 +97,10 @@ const nothing = { user: null, accessToken: null, expiresIn: 0, end: null, error:
  * drop: a slow answer from here could drop the one after it.
  *
  * What remains is asked of the program: that the answer's head goes out before
- * the same browser has caused two further rotations, as no later token is then
- * overwritten. Call `session` first and send the head soon.
+ * the page of the same browser has renewed with what another answer brought, as
+ * that token is then overwritten by the one before it. Call `session` first and
+ * send the head soon. After 5 s `apply` sets no cookie that a refresh without a
+ * key has got: the browser's own is as good, however late it asks.
  */
 export function createServerAuth(options: ServerAuthOptions): ServerAuth {
   const base = String(options.server).replace(/\/+$/, '')
@@ -104,7 +112,7 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
   const recent = new Map<string, Answer>() // the oldest first
 
   const ask = async (token: string, key: string | undefined): Promise<Answer> => {
-    const asked = performance.now()
+    const about = { ...nothing, asked: performance.now(), keyed: Boolean(key) }
     let setCookies: string[] = []
     try {
       const response = await send(`${base}/auth/refresh`, {
@@ -123,12 +131,12 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
       const { user, accessToken, expiresIn } = await response.json()
       if (!user || typeof accessToken !== 'string' || !(expiresIn > 0))
         throw new TypeError('not an answer to a refresh')
-      return { ...nothing, status: 'signed_in', user, accessToken, expiresIn, setCookies, asked }
+      return { ...about, status: 'signed_in', user, accessToken, expiresIn, setCookies }
     } catch (caught) {
       const error = isAuthError(caught) ? caught : unavailable('The sign-in server cannot be reached', caught)
-      return ends(error)
-        ? { ...nothing, status: 'signed_out', end: error, setCookies, asked }
-        : { ...nothing, status: 'unknown', error, setCookies, asked }
+      return endings.has(error.code)
+        ? { ...about, status: 'signed_out', end: error, setCookies }
+        : { ...about, status: 'unknown', error, setCookies }
     }
   }
 
@@ -143,6 +151,11 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
       if (recent.size <= capacity && performance.now() - asked < memory * 1000) break
       recent.delete(oldest)
     }
+  }
+
+  /** Forgets an access token, which is remembered by the cookie before it and its own. */
+  const forget = (refused: string) => {
+    for (const [token, { accessToken }] of recent) if (accessToken === refused) recent.delete(token)
   }
 
   const answerFor = (token: string, key: string | undefined): Promise<Answer> => {
@@ -170,25 +183,27 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
       const token = cookieOf(cookies, refreshCookie)
       // Somebody signed out of it, and the server is still to be told.
       const left = cookieOf(cookies, leaveCookie)
-      if (!token || left) return sessionOf({ ...nothing, status: 'signed_out', asked: 0 })
-      return sessionOf(await answerFor(token, cookieOf(cookies, attemptCookie)), () => recent.delete(token))
+      if (!token || left) return sessionOf(nobody)
+      return sessionOf(await answerFor(token, cookieOf(cookies, attemptCookie)))
     },
   }
 
-  function sessionOf({ asked, ...answer }: Answer, forget?: () => void): ServerSession {
+  function sessionOf({ asked, keyed, ...answer }: Answer): ServerSession {
     const { user, accessToken, setCookies, error } = answer
-    const expiresIn = Math.max(0, answer.expiresIn - (performance.now() - asked) / 1000)
+    const age = () => (performance.now() - asked) / 1000
+    const expiresIn = Math.max(0, answer.expiresIn - age())
     return {
       ...answer,
       expiresIn,
       initial: error ? undefined : user && accessToken ? { user, accessToken, expiresIn } : null,
       apply(headers) {
-        for (const each of setCookies) headers.append('Set-Cookie', each)
+        if (keyed || age() < promptness) for (const each of setCookies) headers.append('Set-Cookie', each)
         headers.set('Cache-Control', 'private, no-store')
       },
       async fetch(input, init) {
         if (error) throw error
-        const request = input instanceof Request ? input : null
+        // Not by instanceof: a framework may have a Request of its own.
+        const request = (input as Request).url ? (input as Request) : null
         const url = new URL(request ? request.url : (input as string | URL), `${base}/`)
         if (!accessToken || !origins.includes(url.origin)) return send(request ?? url, init)
         const fields = new Headers(init?.headers ?? request?.headers)
@@ -196,16 +211,11 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
         fields.set('Authorization', `Bearer ${accessToken}`)
         // One person's answers: a framework's cache of fetches must not share them.
         const response = await send(request ?? url, { cache: 'no-store', ...init, headers: fields })
-        if (response.status === 401) forget?.()
+        if (response.status === 401) forget(accessToken)
         return response
       },
     }
   }
-}
-
-/** Whether a refresh was denied for good. */
-function ends({ status, recovery }: AuthError): boolean {
-  return (status === 401 || status === 403) && (recovery === 'sign_in' || recovery === 'show')
 }
 
 /** The value of a cookie in a `Cookie` or `Set-Cookie` field; undefined where it is absent or empty. */

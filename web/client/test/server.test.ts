@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Grant, type TestServer, testServer } from '../../test/server.ts'
 import { type ServerAuth, type ServerSession, createServerAuth } from '../src/server.ts'
 
@@ -300,6 +300,35 @@ describe('one program', () => {
     expect((await session.fetch('/api/echo')).status).toBe(401)
     expect(await auth.session(b.request())).toMatchObject({ status: 'signed_out' })
   })
+
+  test('anew also for the cookie that came with it', async () => {
+    const { auth, asked } = counting()
+    const b = await browser()
+    const session = await render(auth, b)
+    b.receive(session)
+    const renewed = await server.refresh(b.token)
+    await server.post('/auth/logout', { refreshToken: renewed.grant.refreshToken })
+    expect((await session.fetch('/api/echo')).status).toBe(401)
+    expect(await auth.session(b.request())).toMatchObject({ status: 'signed_out' })
+    expect(asked.filter((url) => url.endsWith('/auth/refresh'))).toHaveLength(2)
+  })
+
+  test.each([
+    ['without a key sets no cookie', undefined, 0],
+    ['with the page’s key does', 'page', 1],
+  ])('a late answer to a refresh %s', async (_, key, cookies) => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const b = await browser()
+    b.key = key
+    const session = await render(program(), b)
+    vi.advanceTimersByTime(6000)
+    const headers = new Headers()
+    session.apply(headers)
+    expect(headers.getSetCookie()).toHaveLength(cookies)
+    expect(headers.get('Cache-Control')).toBe('private, no-store')
+    await server.advance(3600)
+    b.receive(await render(program(), b))
+  })
 })
 
 describe('fetch of a session', () => {
@@ -313,6 +342,21 @@ describe('fetch of a session', () => {
     })
     const request = new Request(`${server.url}/api/echo`, { method: 'PUT', body: 'of a request' })
     expect(await (await session.fetch(request)).json()).toMatchObject({ method: 'PUT', body: 'of a request' })
+    const seen: unknown[] = []
+    const recording: typeof fetch = (input, init) => {
+      if (input !== foreign) return fetch(input, init)
+      seen.push(input, new Headers(init?.headers).get('Authorization'))
+      return Promise.resolve(new Response())
+    }
+    // As another realm has them: no instance of ours.
+    const foreign = Object.create(null, {
+      url: { value: `${server.url}/api/echo` },
+      headers: { value: new Headers() },
+    }) as Request
+    const recorder = createServerAuth({ server: server.url, fetch: recording })
+    const theirs = await render(recorder, await browser())
+    await theirs.fetch(foreign)
+    expect(seen[0] === foreign && seen[1]).toBe(`Bearer ${theirs.accessToken}`)
     const own = await session.fetch('/api/echo', { headers: { Authorization: 'Bearer of.my.own' } })
     expect(own.status).toBe(401)
   })
@@ -343,6 +387,8 @@ describe('a session is unknown, and nobody signed out,', () => {
     'where it limits': (_, response) => void response.writeHead(429).end(),
     'where a gateway forbids': (_, response) =>
       void response.writeHead(403, { 'Content-Type': 'text/html' }).end('<p>no'),
+    'where a gateway refuses': (_, response) =>
+      void response.writeHead(401, { 'WWW-Authenticate': 'Bearer error="invalid_token"' }).end(),
     'where a page answers': (_, response) =>
       void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>hi'),
     'where the answer is no grant': (_, response) => void response.writeHead(200).end('{"accessToken":"x"}'),
@@ -426,6 +472,7 @@ async function listen(listener: RequestListener): Promise<string> {
 }
 
 afterEach(() => {
+  vi.useRealTimers()
   for (const http of running.splice(0)) {
     http.close()
     http.closeAllConnections()
