@@ -140,6 +140,7 @@ export function run(make: (setting: Setting) => Subject): void {
 
   const login = async () => {
     await subject.login(tab.email, tab.password)
+    window.torturePage.ready = Promise.resolve(true)
     note('signed_in')
   }
   const ready = subject.start()

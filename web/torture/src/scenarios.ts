@@ -11,6 +11,8 @@ export interface Scenario {
   heavy?: boolean
   /** How long it takes where that is a matter of time, in milliseconds. */
   length?: number
+  /** The transport matters little here: one run does it with one of them. */
+  either?: boolean
   /** Whether other clients can be put through it too. */
   comparable?: boolean
   options?: Pick<WorldOptions, 'plain' | 'old' | 'life' | 'init'>
@@ -145,6 +147,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'twenty tabs',
+    either: true,
     about: 'nothing goes wrong; twenty tabs',
     heavy: true,
     comparable: true,
@@ -257,6 +260,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'restarted',
+    either: true,
     about: 'the server is restarted, again and again, as in a deployment',
     comparable: true,
     async run(world) {
@@ -275,18 +279,21 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'outage, answered',
+    either: true,
     about: 'everything is answered 503 for longer than a token lives',
     comparable: true,
     run: (world) => outage(world, { refused: 503 }),
   },
   {
     name: 'outage, cut',
+    either: true,
     about: 'no connection comes about for longer than a token lives',
     comparable: true,
     run: (world) => outage(world, { refused: 'cut' }),
   },
   {
     name: 'outage, silent',
+    either: true,
     about: 'the server hangs for longer than a token lives, then goes on where it was',
     comparable: true,
     async run(world) {
@@ -325,6 +332,7 @@ export const scenarios: readonly Scenario[] = [
   ...[10, -10].map(
     (minutes): Scenario => ({
       name: `clock ${minutes > 0 ? 'fast' : 'slow'}`,
+      either: true,
       about: `the clock of the device is ten minutes ${minutes > 0 ? 'fast' : 'slow'}`,
       comparable: true,
       options: { init: clock(minutes * 60_000) },
@@ -336,6 +344,7 @@ export const scenarios: readonly Scenario[] = [
   ),
   {
     name: 'clock set',
+    either: true,
     about: 'the clock of the device jumps ten minutes back and forth',
     comparable: true,
     options: { init: clock(0) },
@@ -384,6 +393,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'strict clock elsewhere',
+    either: true,
     about: 'a resource server whose clock is ahead refuses tokens that all tabs take for good',
     comparable: true,
     options: { life: '16s' },
@@ -470,6 +480,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'bodies',
+    either: true,
     about: 'a POST, a Request and a stream over a token that the resource server takes no longer',
     options: { life: '60s' },
     async run(world) {
@@ -503,6 +514,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'other origins',
+    either: true,
     about: 'calls are redirected to another origin, and made to it',
     comparable: true,
     async run(world) {
@@ -518,6 +530,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'forbidden',
+    either: true,
     about: 'a 403 is the caller’s: it is neither renewed nor sent again',
     async run(world) {
       const [tab] = await world.signIn(1)

@@ -10,6 +10,7 @@ export const storm: Scenario = {
   about: 'twenty tabs and all of the above, for a minute',
   length,
   heavy: true,
+  either: true,
   comparable: true,
   options: { plain: true, init: clock(0) },
   async run(world) {

@@ -24,7 +24,7 @@ const option = (name: string) => {
 }
 const seed = option('seed') ?? Math.random().toString(36).slice(2, 8)
 const transport = option('transport')
-const width = Number(option('lanes') ?? 6)
+const width = Number(option('lanes') ?? 8)
 const soak = Boolean(process.env.DOORWARD_SOAK)
 
 const all = [...scenarios, storm]
@@ -66,11 +66,10 @@ async function torture(bench: Bench, scenario: Scenario, subject: Subject): Prom
   for (const line of around(world, first)) console.log(`        ${line}`)
 }
 
-/** The transports that a scenario is run with. A minute of everything is long: one run does it with one of them. */
-function transports(scenario: Scenario): readonly Transport[] {
-  const possible = scenario.transports ?? (['cookie', 'bearer'] as const)
-  if (transport) return possible.filter((each) => each === transport)
-  return scenario === storm && !soak ? [new Dice(seed).pick(['cookie', 'bearer'])] : possible
+/** The transports that a scenario is run with. */
+function transports({ name, transports = ['cookie', 'bearer'], either }: Scenario): readonly Transport[] {
+  if (transport) return transports.filter((each) => each === transport)
+  return either && !soak ? [new Dice(`${seed}/${name}`).pick(['cookie', 'bearer'])] : transports
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))

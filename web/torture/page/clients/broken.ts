@@ -1,4 +1,4 @@
-import { doorward, type Twist } from '../doorward.ts'
+import { doorward, request, type Twist } from '../doorward.ts'
 import { run } from '../page.ts'
 
 // Our client with one thing done wrong, to see that the judge notices. The
@@ -29,7 +29,15 @@ const twists: Record<string, Twist> = {
   /** Renews before each call. */
   eager: { before: (client) => client.renew().catch(() => {}) },
   /** Shows its caller what a renewal would mend. */
-  blunt: { options: (options) => ({ ...options, fetch: blind }) },
+  blunt: {
+    async call(client, call) {
+      const [input, init] = request(call)
+      return fetch(input, {
+        ...init,
+        headers: { ...call.headers, Authorization: `Bearer ${await client.getToken()}` },
+      })
+    },
+  },
   /** Sends again for as long as it is refused. */
   stubborn: {
     async call(_, __, send) {
@@ -57,12 +65,6 @@ const twists: Record<string, Twist> = {
   },
   /** Never says that it failed. */
   mute: { call: (_, __, send) => send().catch(() => new Promise<never>(() => {})) },
-}
-
-/** Hides from the client what a 401 is about. */
-const blind: typeof fetch = async (input, init) => {
-  const answer = await fetch(input, init)
-  return answer.status === 401 ? new Response('', { status: 401 }) : answer
 }
 
 const name = new URL(import.meta.url).searchParams.get('twist') ?? ''
