@@ -181,7 +181,7 @@ function rotations(world: World, fault: Accuse): void {
         )
       }
     }
-    if (crowded(family.filter((each) => !world.stalled(each.tab, each.at)))) crowds++
+    if (crowded(world, family)) crowds++
   }
   // One of these is a noisy machine.
   const last = refreshes.at(-1)
@@ -197,17 +197,17 @@ function rotations(world: World, fault: Accuse): void {
     )
 }
 
-/** Whether two tabs asked within half of the time that one waits for another. */
-function crowded(family: Exchange[]): boolean {
-  return family.some((a) =>
-    family.some(
-      (b) =>
-        b.n > a.n &&
-        b.tab !== a.tab &&
-        b.at - a.at < 300 &&
-        (a.over ?? Infinity) > b.at &&
-        a.ending !== 'gone',
-    ),
+/**
+ * Whether two tabs renewed the same token at the same time though nothing
+ * slowed the first: who waits for the lock for long goes on without it.
+ */
+function crowded(world: World, family: readonly Exchange[]): boolean {
+  const calm = family.every((each) => !Object.keys(each.fate).length && !world.stalled(each.tab, each.at))
+  return (
+    calm &&
+    family.some((a) =>
+      family.some((b) => b.n > a.n && b.tab !== a.tab && b.at - a.at < 300 && (a.over ?? Infinity) > b.at),
+    )
   )
 }
 

@@ -122,7 +122,12 @@ export class FaultProxy extends EventEmitter<{ change: [] }> {
     })
     Object.assign(exchange.fate, ...this.rules.map((rule) => rule(exchange)), this.outage)
     const { early, late, lost, refused, twice } = exchange.fate
-    await until(early)
+    // A request that comes after two further rotations is a copy to the server,
+    // and has to be. So none waits for longer than another's renewal takes.
+    await Promise.race([
+      until(early),
+      exchange.kind === 'refresh' && early ? this.#overtaken(exchange) : until(early),
+    ])
     if (refused) return this.#refuse(exchange, response, refused)
     exchange.acted = true
     // What was sent arrives, whether or not somebody still waits for the answer.
@@ -132,6 +137,7 @@ export class FaultProxy extends EventEmitter<{ change: [] }> {
       if (twice === 'second') answer = second
     }
     learn(exchange, answer)
+    this.emit('change')
     await until(late)
     if (lost === 'silence') {
       this.#end(exchange, 'silent')
@@ -175,6 +181,13 @@ export class FaultProxy extends EventEmitter<{ change: [] }> {
     this.record.push(exchange)
     this.emit('change')
     return exchange
+  }
+
+  /** Resolves when another renewal is granted. */
+  async #overtaken(exchange: Exchange): Promise<void> {
+    const other = (each: Exchange) => each !== exchange && each.kind === 'refresh' && each.granted !== null
+    const before = new Set(this.record.filter(other))
+    await this.seen((each) => other(each) && !before.has(each))
   }
 
   #end(exchange: Exchange, ending: Exchange['ending']): void {

@@ -59,8 +59,6 @@ async function amidRenewal(
     (each) =>
       each.n >= from && isRefresh(each) && (when === 'early' || each.granted !== null || each.status > 0),
   )
-  // Not for longer than one renewal of another's: what arrives after two is a copy to the server, and has to be.
-  void world.proxy.seen((each) => each.n > refresh.n && isRefresh(each) && each.granted !== null).then(open)
   try {
     await work(refresh)
   } finally {
