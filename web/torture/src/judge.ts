@@ -158,7 +158,7 @@ function rotations(world: World, fault: Accuse): void {
       const parted = family.find(
         (other) => other.n < each.n && other.key !== each.key && (other.over ?? Infinity) + 500 < each.at,
       )
-      if (parted && !world.keyless && !world.stalled(each.tab, each.at)) {
+      if (parted && !world.keyless && !world.stalled(each.at)) {
         fault(
           'rotation',
           each.tab,
@@ -172,7 +172,7 @@ function rotations(world: World, fault: Accuse): void {
       (each) => fulfilled(each) && each.status === 200 && !world.disturbed(each.tab, each.over ?? now()),
     )
     for (const each of family) {
-      if (good?.over && each.at > good.over + 1500 && !world.stalled(each.tab, each.at)) {
+      if (good?.over && each.at > good.over + 1500 && !world.stalled(each.at)) {
         fault(
           'rotation',
           each.tab,
@@ -202,7 +202,7 @@ function rotations(world: World, fault: Accuse): void {
  * slowed the first: who waits for the lock for long goes on without it.
  */
 function crowded(world: World, family: readonly Exchange[]): boolean {
-  const calm = family.every((each) => !Object.keys(each.fate).length && !world.stalled(each.tab, each.at))
+  const calm = family.every((each) => !Object.keys(each.fate).length && !world.stalled(each.at))
   return (
     calm &&
     family.some((a) =>

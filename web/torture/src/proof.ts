@@ -28,16 +28,14 @@ export const proofs: readonly Proof[] = [
   { twist: 'mute', scenario: 'every tenth lost', transport: 'cookie', check: 'hangs' },
 ]
 
-/** Whether the judge sees what is wrong; else what it saw. */
+/** Whether the judge sees what is wrong; else what it saw. A machine that stalls excuses much: it may look three times. */
 export async function prove(bench: Bench, { twist, scenario, transport, check }: Proof): Promise<string> {
   const found = scenarios.find(({ name }) => name === scenario)
   if (!found) return `there is no scenario ${scenario}`
-  const { faults } = await run(bench, found, {
-    script: `broken:${twist}`,
-    transport,
-    life: '5s',
-    shares: true,
-  })
-  if (faults.some((fault) => fault.check === check)) return ''
-  return `the judge saw ${faults.length ? faults.map((fault) => fault.check).join(', ') : 'nothing'}, not ${check}`
+  const seen = new Set<Check>()
+  for (let look = 0; look < 3 && !seen.has(check); look++) {
+    const subject = { script: `broken:${twist}`, transport, life: '5s', shares: true }
+    for (const fault of (await run(bench, found, subject)).faults) seen.add(fault.check)
+  }
+  return seen.has(check) ? '' : `the judge saw ${[...seen].join(', ') || 'nothing'}, not ${check}`
 }

@@ -191,9 +191,9 @@ export class World {
     }
   }
 
-  /** Whether the machine had no time for a tab around a moment. */
-  stalled(tab: string, at: number): boolean {
-    return this.trouble.some((each) => each.tab === tab && each.from - 1000 <= at && at <= each.to + 1000)
+  /** Whether the machine had no time for some tab around a moment: then nothing is told from what is late. */
+  stalled(at: number): boolean {
+    return this.trouble.some((each) => each.tab && each.from - 1000 <= at && at <= each.to + 1000)
   }
 
   /** Whether what arrived in a tab at a time may have been lost on it. */
