@@ -68,9 +68,4 @@ const twists: Record<string, Twist> = {
 }
 
 const name = new URL(import.meta.url).searchParams.get('twist') ?? ''
-if (name === 'alone') {
-  // Neither lock nor channel: no second look, and everybody for themselves.
-  Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined })
-  Object.defineProperty(window, 'BroadcastChannel', { value: undefined })
-}
 run((setting) => doorward(setting, twists[name]))
