@@ -3,11 +3,6 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := check
 
-# Under CI nothing is skipped.
-ifdef CI
-export DOORWARD_CI := 1
-endif
-
 GOLANGCI := v2.15.0
 FUZZTIME ?= 30s
 
@@ -67,7 +62,7 @@ torture: deps ## browsers against the binary, for a minute
 	@if .ci/deps has browser; then cd web; npm run --silent torture --workspace torture; fi
 
 .PHONY: soak
-soak: export DOORWARD_SOAK = 1
+soak: export SOAK = 1
 soak: torture ## the same, and the Go client and the rotation rule, for much longer
 	go test -count=1 -timeout 60m ./client ./internal/session
 

@@ -29,7 +29,7 @@ import (
 )
 
 // soak tortures for minutes rather than for seconds.
-var soak = os.Getenv("DOORWARD_SOAK") != ""
+var soak = os.Getenv("SOAK") != ""
 
 // TestTorture lets programs, each with many goroutines and some sharing a file,
 // call a real server over a network that loses, delays, doubles and reorders.

@@ -10,7 +10,7 @@ import (
 )
 
 // soak walks with more messages on their way; it takes minutes.
-var soak = os.Getenv("DOORWARD_SOAK") != ""
+var soak = os.Getenv("SOAK") != ""
 
 func walk(t *testing.T, rule rotate, s setting) string {
 	t.Helper()

@@ -56,7 +56,7 @@ func TestSum(t *testing.T) {
 func TestBundleIsFresh(t *testing.T) {
 	building := entries
 	_, err := os.Stat("../node_modules")
-	if missing := errors.Is(err, fs.ErrNotExist); missing && os.Getenv("DOORWARD_CI") == "" {
+	if missing := errors.Is(err, fs.ErrNotExist); missing && os.Getenv("CI") == "" {
 		t.Log("without web/node_modules only the client is built, not the demo")
 		building = map[string]string{"doorward": entries["doorward"]}
 	}

@@ -2,7 +2,7 @@ import type { Scenario } from './scenarios.ts'
 import { clock, type Tab, type World } from './world.ts'
 
 /** How long everything goes wrong at once, in milliseconds. */
-const length = process.env.DOORWARD_SOAK ? 10 * 60_000 : 60_000
+const length = process.env.SOAK ? 10 * 60_000 : 60_000
 
 /** Twenty tabs, and everything that can go wrong, at once. */
 export const storm: Scenario = {

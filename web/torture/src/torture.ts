@@ -25,7 +25,7 @@ const option = (name: string) => {
 const seed = option('seed') ?? Math.random().toString(36).slice(2, 8)
 const transport = option('transport')
 const width = Number(option('lanes') ?? 8)
-const soak = Boolean(process.env.DOORWARD_SOAK)
+const soak = Boolean(process.env.SOAK)
 
 const all = [...scenarios, storm]
 const names = [...all.map(({ name }) => name), 'the judge', 'neighbours']
