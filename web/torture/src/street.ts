@@ -45,6 +45,7 @@ async function meetInPage(
       path: new URL('./page/neighbours.js', import.meta.url).pathname,
       type: 'module',
     })
+    await page.waitForFunction(() => 'meetNeighbour' in window) // a module runs some time after it was added
     await page.evaluate(([who, where]) => window.meetNeighbour(who, where), [name, issuer] as const)
   } finally {
     await page.close()
