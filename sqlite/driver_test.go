@@ -53,6 +53,7 @@ func TestPlans(t *testing.T) {
 		selectStanding, swapSession, selectSession, selectSessions, selectLiveSessions, insertSession, endSession, sessionExists,
 		selectUser, selectUserByEmail, selectUsers, insertUser, updateUser,
 		insertRevocation, selectRevocations, selectCount, deleteCount, upsertCount, insertKey, deleteKey,
+		selectAPIKey, selectAPIKeys, insertAPIKey, revokeAPIKey, touchAPIKey,
 		insertEvent, selectEventsOfUser, selectEventsOfSession, selectEventsOfBoth,
 		insertDenial, upsertFlood, selectDenial, selectFloods,
 		purgeCounts, purgeEvents, purgeFloods, purgeEnded, endOfStretch, purgeStretch,

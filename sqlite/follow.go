@@ -13,6 +13,8 @@ const (
 	// costs as little as to ask SQLite whether anything has changed.
 	pollEvery  = 50 * time.Millisecond
 	followPage = 1000
+	// lookedEvery is how often one who follows is told that there was nothing.
+	lookedEvery = time.Second
 )
 
 // Follow implements [auth.Store]. Entries of this process are seen at once.
@@ -27,6 +29,7 @@ func (s *Store) Follow(ctx context.Context, after int64, apply func([]auth.Revoc
 		return err
 	}
 	defer func() { _ = c.close() }()
+	var told time.Time
 	for {
 		// Asked for before the look, so that what comes after it is announced.
 		grown := s.growth.next()
@@ -36,6 +39,10 @@ func (s *Store) Follow(ctx context.Context, after int64, apply func([]auth.Revoc
 				return err
 			}
 			if len(page) == 0 {
+				if time.Since(told) >= lookedEvery {
+					apply(nil)
+					told = time.Now()
+				}
 				break
 			}
 			after = page[len(page)-1].Seq

@@ -28,12 +28,12 @@ func (t *tx) InsertKey(k signing.Record) error {
 	if err != nil {
 		return err
 	}
-	return t.revoke(auth.ChangedKeys, k.ID, time.Now())
+	return t.revoke(auth.Revocation{Kind: auth.ChangedKeys, Subject: k.ID, At: time.Now()})
 }
 
 func (t *tx) DeleteKey(id string) error {
 	if err := affect(t.prepare(deleteKey).text(id)); err != nil {
 		return err
 	}
-	return t.revoke(auth.ChangedKeys, id, time.Now())
+	return t.revoke(auth.Revocation{Kind: auth.ChangedKeys, Subject: id, At: time.Now()})
 }

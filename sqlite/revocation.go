@@ -7,17 +7,20 @@ import (
 )
 
 const (
-	insertRevocation  = `INSERT INTO revocation (kind, subject, at) VALUES (?, ?, ?)`
-	selectRevocations = `SELECT seq, kind, subject, at FROM revocation WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?`
+	insertRevocation  = `INSERT INTO revocation (kind, subject, at, reason, by) VALUES (?, ?, ?, ?, ?)`
+	selectRevocations = `SELECT seq, kind, subject, at, reason, by FROM revocation WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?`
 )
 
 func scanRevocation(r *stmt) auth.Revocation {
-	return auth.Revocation{Seq: r.intAt(0), Kind: auth.RevocationKind(r.textAt(1)), Subject: r.textAt(2), At: r.timeAt(3)}
+	return auth.Revocation{
+		Seq: r.intAt(0), Kind: auth.RevocationKind(r.textAt(1)), Subject: r.textAt(2), At: r.timeAt(3),
+		Reason: r.textAt(4), By: r.textAt(5),
+	}
 }
 
-func (t *tx) revoke(kind auth.RevocationKind, subject string, at time.Time) error {
+func (t *tx) revoke(r auth.Revocation) error {
 	t.revoked = true
-	return t.prepare(insertRevocation).text(string(kind)).text(subject).time(at).run()
+	return t.prepare(insertRevocation).text(string(r.Kind)).text(r.Subject).time(r.At).text(r.Reason).text(r.By).run()
 }
 
 func (t *tx) Revocations(after int64, since time.Time, limit int) ([]auth.Revocation, error) {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"strings"
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -23,6 +24,13 @@ func (s *stmt) optionalID(id ulid.ID) *stmt {
 
 func (s *stmt) time(t time.Time) *stmt { return s.int(t.UnixMilli()) }
 
+func (s *stmt) optionalTime(t time.Time) *stmt {
+	if t.IsZero() {
+		return s.null()
+	}
+	return s.time(t)
+}
+
 // limit binds how many rows to return; SQLite takes a negative number for no
 // limit.
 func (s *stmt) limit(n int) *stmt { return s.int(int64(max(0, n))) }
@@ -41,6 +49,21 @@ func (s *stmt) idAt(i int32) (id ulid.ID) {
 
 // timeAt returns a time in UTC; the zero time comes back as just that.
 func (s *stmt) timeAt(i int32) time.Time { return time.UnixMilli(s.intAt(i)).UTC() }
+
+func (s *stmt) optionalTimeAt(i int32) time.Time {
+	if s.nullAt(i) {
+		return time.Time{}
+	}
+	return s.timeAt(i)
+}
+
+// words returns what was stored with a space between.
+func words(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, " ")
+}
 
 // one returns the only row of a query, or [auth.ErrNotFound].
 func one[T any](s *stmt, scan func(*stmt) T) (T, error) {

@@ -35,7 +35,7 @@ func scanSession(r *stmt) session.Session {
 	s := session.Session{
 		ID: r.idAt(0), User: r.idAt(1), Generation: uint32(r.intAt(2)),
 		CreatedAt: r.timeAt(5), RotatedAt: r.timeAt(6), AuthTime: r.timeAt(7),
-		Methods: methods(r.textAt(8)), Device: r.textAt(9), Network: r.textAt(10),
+		Methods: words(r.textAt(8)), Device: r.textAt(9), Network: r.textAt(10),
 	}
 	copy(s.Parent[:], r.bytesAt(3))
 	copy(s.Attempt[:], r.bytesAt(4))
@@ -43,13 +43,6 @@ func scanSession(r *stmt) session.Session {
 		s.End = session.End{At: r.timeAt(11), Reason: session.EndReason(r.textAt(12)), By: r.textAt(13)}
 	}
 	return s
-}
-
-func methods(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return strings.Split(text, " ")
 }
 
 func scanStanding(r *stmt) auth.Standing {
@@ -86,7 +79,9 @@ func (t *tx) EndSession(id ulid.ID, end session.End) (bool, error) {
 		_, err := one(t.prepare(sessionExists).id(id), func(*stmt) bool { return true })
 		return false, err
 	}
-	return true, t.revoke(auth.RevokedSession, id.String(), end.At)
+	return true, t.revoke(auth.Revocation{
+		Kind: auth.RevokedSession, Subject: id.String(), At: end.At, Reason: string(end.Reason), By: end.By,
+	})
 }
 
 // end binds the three columns of an ending.

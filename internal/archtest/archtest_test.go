@@ -34,6 +34,7 @@ var rooms = []room{
 	{"verify", 1, nil},
 	{"internal/secret", 1, nil},
 	{"internal/cors", 1, nil},
+	{"internal/apikey", 1, []string{"internal/secret"}},
 
 	{"guard", 2, nil},
 	{"client", 2, nil},

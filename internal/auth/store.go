@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/event"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/signing"
@@ -50,8 +51,9 @@ type Store interface {
 
 	// Follow calls apply with every revocation after the given sequence
 	// number, in order and in batches, those of other processes included,
-	// within 250 ms of their commit. It returns nil when ctx ends, or an error
-	// when the store cannot be read.
+	// within 250 ms of their commit; and with none, about once a second, to say
+	// that it has just looked and found no more. It returns nil when ctx ends,
+	// or an error when the store cannot be read.
 	Follow(ctx context.Context, after int64, apply func([]Revocation)) error
 
 	// Check reports whether the store answers.
@@ -74,6 +76,8 @@ type Revocation struct {
 	Kind    RevocationKind
 	Subject string // the session's id, or the key's
 	At      time.Time
+	Reason  string // a session.EndReason, for the operator; may be empty
+	By      string // "user", "operator"; may be empty
 }
 
 // RevocationKind says what was revoked.
@@ -82,6 +86,8 @@ type RevocationKind string
 // The kinds of revocation.
 const (
 	RevokedSession RevocationKind = "session"
+	// RevokedAPIKey is the end of an API key.
+	RevokedAPIKey RevocationKind = "apikey"
 	// ChangedKeys says that the set of keys is another than before.
 	ChangedKeys RevocationKind = "keys"
 )
@@ -108,8 +114,9 @@ type Tx interface {
 	// LiveSessions returns all sessions of an account that were not ended.
 	LiveSessions(owner ulid.ID) ([]session.Session, error)
 	InsertSession(session.Session) error
-	// EndSession ends a session and appends it to the log of revocations. It
-	// reports false, and writes nothing, if the session had ended before.
+	// EndSession ends a session and appends that, with the reason and by whom,
+	// to the log of revocations. It reports false, and writes nothing, if the
+	// session had ended before.
 	EndSession(id ulid.ID, end session.End) (bool, error)
 
 	// Revocations returns the log after the sequence number, in order, entries
@@ -126,6 +133,18 @@ type Tx interface {
 	// InsertKey and DeleteKey append ChangedKeys to the log of revocations.
 	InsertKey(signing.Record) error
 	DeleteKey(id string) error
+
+	APIKey(id ulid.ID) (apikey.Key, error)
+	// APIKeys returns at most limit API keys with ids after the given one, by
+	// id, those that are over too.
+	APIKeys(after ulid.ID, limit int) ([]apikey.Key, error)
+	InsertAPIKey(apikey.Key) error
+	// RevokeAPIKey ends an API key and appends that to the log of revocations.
+	// It reports false, and writes nothing, if it was revoked before.
+	RevokeAPIKey(id ulid.ID, end apikey.End) (bool, error)
+	// TouchAPIKey records that an API key was used; a later use that is
+	// recorded already stays.
+	TouchAPIKey(id ulid.ID, at time.Time) error
 
 	InsertEvent(event.Event) error
 	// Events returns the latest events, latest first, at most limit; of one

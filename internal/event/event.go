@@ -25,6 +25,8 @@ const (
 	TokenReused     Kind = "token.reused"
 	KeyAdded        Kind = "key.added"
 	KeyRemoved      Kind = "key.removed"
+	APIKeyAdded     Kind = "apikey.added"
+	APIKeyRevoked   Kind = "apikey.revoked"
 )
 
 // Event is one thing that happened.

@@ -16,17 +16,24 @@ const lateness = 2 * time.Second
 type follower struct {
 	*house
 	entries chan auth.Revocation
+	looks   chan struct{} // one place: a look that found nothing
 	result  chan error
 	stop    context.CancelFunc
 }
 
 func (h *house) follow(s auth.Store, after int64) *follower {
 	ctx, stop := context.WithCancel(h.Context())
-	f := &follower{h, make(chan auth.Revocation, 1000), make(chan error, 1), stop}
+	f := &follower{h, make(chan auth.Revocation, 1000), make(chan struct{}, 1), make(chan error, 1), stop}
 	go func() {
 		f.result <- s.Follow(ctx, after, func(batch []auth.Revocation) {
 			for _, r := range batch {
 				f.entries <- r
+			}
+			if len(batch) == 0 {
+				select {
+				case f.looks <- struct{}{}:
+				default:
+				}
 			}
 		})
 	}()
@@ -125,5 +132,23 @@ func followEnds(h *house) {
 	h.must(other.Close())
 	if err := <-f.result; err == nil {
 		h.Error("Follow returned no error when its store was closed")
+	}
+}
+
+// followLooks: who follows a log to which nothing is added learns again and
+// again that it is so, and no entry twice.
+func followLooks(h *house) {
+	ended := h.endNew(1)
+	f := h.follow(h.open(), 0)
+	f.expect(ended...)
+	for range 2 {
+		select {
+		case <-f.looks:
+		case <-time.After(lateness):
+			h.Fatalf("no word within %v that there was nothing", lateness)
+		}
+	}
+	if n := len(f.entries); n != 0 {
+		h.Errorf("%d entries more", n)
 	}
 }

@@ -41,6 +41,9 @@ func revocations(h *house) {
 	all := h.log(0, time.Time{}, 100)
 	same(h, "subjects", subjects(all), want)
 	for i, r := range all {
+		if e := end(r.At); r.Reason != string(e.Reason) || r.By != e.By {
+			h.Errorf("entry %d ended because of %q, by %q", i, r.Reason, r.By)
+		}
 		if r.Kind != auth.RevokedSession || !r.At.Equal(now.Add(time.Duration(i)*time.Millisecond)) || r.Seq <= 0 || i > 0 && r.Seq <= all[i-1].Seq {
 			h.Errorf("entry %d is %+v", i, r)
 		}

@@ -40,6 +40,10 @@ func Run(t *testing.T, create func(t *testing.T) (open func() auth.Store)) {
 		{"RevocationsOfManyEnders", revocationsOfManyEnders},
 		{"Counts", counts},
 		{"Keys", keys},
+		{"APIKeys", apiKeys},
+		{"RevokeAPIKey", revokeAPIKey},
+		{"RevokeAPIKeyOnce", revokeAPIKeyOnce},
+		{"TouchAPIKey", touchAPIKey},
 		{"Events", events},
 		{"Denials", denials},
 		{"DenialsByQuery", denialsByQuery},
@@ -64,6 +68,7 @@ func Run(t *testing.T, create func(t *testing.T) (open func() auth.Store)) {
 		{"Follow", follow},
 		{"FollowTheOther", followTheOther},
 		{"FollowEnds", followEnds},
+		{"FollowLooks", followLooks},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

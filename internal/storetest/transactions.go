@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/event"
 	"github.com/doorward/doorward/internal/session"
@@ -44,8 +45,9 @@ func writes(u user.User, s session.Session) map[string]func(auth.Tx) error {
 		"SetCount": func(tx auth.Tx) error {
 			return tx.SetCount(throttle.Key{1}, throttle.Count{Failures: 1, Since: now}, now)
 		},
-		"InsertKey":   func(tx auth.Tx) error { return tx.InsertKey(signing.Record{ID: "k", CreatedAt: now}) },
-		"InsertEvent": func(tx auth.Tx) error { return tx.InsertEvent(event.Event{ID: s.ID, Kind: event.KeyAdded}) },
+		"InsertKey":    func(tx auth.Tx) error { return tx.InsertKey(signing.Record{ID: "k", CreatedAt: now}) },
+		"InsertAPIKey": func(tx auth.Tx) error { return tx.InsertAPIKey(apikey.Key{ID: s.ID, Name: "k", CreatedAt: now}) },
+		"InsertEvent":  func(tx auth.Tx) error { return tx.InsertEvent(event.Event{ID: s.ID, Kind: event.KeyAdded}) },
 		"InsertDenials": func(tx auth.Tx) error {
 			return tx.InsertDenials([]why.Record{denial(0, doorward.TokenExpired, "", "")}, nil)
 		},
@@ -67,8 +69,9 @@ func (h *house) state(u user.User, s session.Session) (state string) {
 		events, err6 := tx.Events([16]byte{}, [16]byte{}, 100)
 		denials, err7 := tx.Denials(auth.DenialQuery{})
 		floods, err8 := tx.Floods(now)
-		state = show([]any{users, mine, log, count, keys, events, denials, floods})
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8)
+		apiKeys, err9 := tx.APIKeys([16]byte{}, 100)
+		state = show([]any{users, mine, log, count, keys, events, denials, floods, apiKeys})
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9)
 	})
 	return state
 }
@@ -227,8 +230,14 @@ func transactionEnds(h *house) {
 func viewWritesNothing(h *house) {
 	u := h.addUser()
 	s := h.addSession(u)
+	k := h.addAPIKey()
 	before := h.state(u, s)
 	all := writes(u, s)
+	all["RevokeAPIKey"] = func(tx auth.Tx) error {
+		_, err := tx.RevokeAPIKey(k.ID, apikey.End{At: now, By: "operator"})
+		return err
+	}
+	all["TouchAPIKey"] = func(tx auth.Tx) error { return tx.TouchAPIKey(k.ID, now) }
 	all["DeleteKey"] = func(tx auth.Tx) error { return tx.DeleteKey("k") }
 	all["Purge"] = func(tx auth.Tx) error { _, err := tx.Purge(old(now.Add(time.Hour)), 10); return err }
 	for name, write := range all {
