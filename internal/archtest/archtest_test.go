@@ -35,6 +35,7 @@ var rooms = []room{
 	{"internal/secret", 1, nil},
 	{"internal/cors", 1, nil},
 	{"internal/apikey", 1, []string{"internal/secret"}},
+	{"internal/ledger", 1, nil},
 
 	{"guard", 2, nil},
 	{"client", 2, nil},

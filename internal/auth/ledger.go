@@ -2,43 +2,25 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/ledger"
+	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/internal/why"
 )
 
-// Bounds of the ledger. A flood of refusals is counted, not stored: beyond the
-// burst, so many denials of a code are kept in full each second. Each code has
-// its own measure, so that nobody can drown a theft in a flood of requests
-// without a token.
+// Bounds of the ledger beside those of package ledger.
 const (
-	ledgerBurst   = 200
-	ledgerPerSec  = 1
 	ledgerWaiting = 5000 // records that wait for the store, at most
 	ledgerFlush   = 100 * time.Millisecond
 	ledgerPause   = 5 * time.Second // after the store did not take them
 )
-
-// bucket is the measure of one code.
-type bucket struct {
-	tokens float64
-	filled time.Time
-}
-
-// take reports whether one more fits at now. A clock that was set back fills
-// nothing and takes nothing away.
-func (b *bucket) take(now time.Time) bool {
-	b.tokens = min(ledgerBurst, b.tokens+max(0, now.Sub(b.filled).Seconds())*ledgerPerSec)
-	b.filled = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
 
 // Ledger remembers denials, so that `doorward why` can tell their story, and
 // logs them. To record one takes no longer than a lock and waits neither for the
@@ -48,20 +30,17 @@ type Ledger struct {
 	node  string
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	buckets map[doorward.Code]*bucket
-	waiting []why.Record
-	logged  int // how many of those, from the first, the log has
-	floods  map[floodKey]int64
-}
-
-type floodKey struct {
-	minute int64
-	code   doorward.Code
+	mu       sync.Mutex
+	own      ledger.Measure
+	reported map[string]*ledger.Measure // by the API key that guards report with
+	waiting  []why.Record
+	logged   int          // how many of those, from the first, the log has
+	writing  []why.Record // on their way into the store
+	counts   ledger.Counts
 }
 
 func newLedger(cfg Config) *Ledger {
-	return &Ledger{store: cfg.Store, node: cfg.Node, log: cfg.Log, buckets: make(map[doorward.Code]*bucket), floods: make(map[floodKey]int64)}
+	return &Ledger{store: cfg.Store, node: cfg.Node, log: cfg.Log, reported: make(map[string]*ledger.Measure)}
 }
 
 // Record keeps a denial, or counts it where there are too many.
@@ -69,50 +48,123 @@ func (l *Ledger) Record(r why.Record) {
 	r.Node = l.node
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.buckets[r.Code]
-	if b == nil {
-		b = &bucket{tokens: ledgerBurst, filled: r.At}
-		l.buckets[r.Code] = b
+	l.keep(&l.own, r, r.At)
+}
+
+// Report is what a guard in another program tells of its denials.
+type Report struct {
+	Key     string // the API key's id
+	Records []why.Record
+	Floods  []why.Flood
+}
+
+// Join keeps what a guard reports, within a measure of its key's own: no guard
+// can drown what another one reports, nor what the server itself refuses.
+func (l *Ledger) Join(r Report, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.reported[r.Key]
+	if m == nil {
+		m = new(ledger.Measure)
+		l.reported[r.Key] = m
 	}
-	if !b.take(r.At) || len(l.waiting) >= ledgerWaiting {
-		l.floods[floodKey{r.At.Unix() / 60, r.Code}]++
+	for _, record := range r.Records {
+		l.keep(m, record, now)
+	}
+	for _, f := range r.Floods {
+		l.counts.Add(f.Minute, f.Code, f.Count)
+	}
+}
+
+// keep takes a record in, or counts it. The caller holds l.mu.
+func (l *Ledger) keep(m *ledger.Measure, r why.Record, now time.Time) {
+	if !m.Take(r.Code, now) || len(l.waiting) >= ledgerWaiting {
+		l.counts.Add(r.At, r.Code, 1)
 		return
 	}
 	l.waiting = append(l.waiting, r)
+}
+
+// unwritten returns a record that the store does not have yet.
+func (l *Ledger) unwritten(id string) (why.Record, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, records := range [][]why.Record{l.waiting, l.writing} {
+		for _, r := range records {
+			if r.ID == id {
+				return r, true
+			}
+		}
+	}
+	return why.Record{}, false
 }
 
 // flush logs what waits and hands it to the store. What the store does not
 // take waits on, within the bounds.
 func (l *Ledger) flush(ctx context.Context) error {
 	l.mu.Lock()
-	records, counts := l.waiting, l.floods
-	logged := l.logged
-	l.waiting, l.floods, l.logged = nil, make(map[floodKey]int64), 0
+	records, logged, counts := l.waiting, l.logged, l.counts
+	l.waiting, l.logged, l.writing, l.counts = nil, 0, records, ledger.Counts{}
 	l.mu.Unlock()
-	if len(records) == 0 && len(counts) == 0 {
+	floods := counts.Floods()
+	if len(records) == 0 && len(floods) == 0 {
 		return nil
 	}
+	err := l.nameEndings(ctx, records[logged:])
 	for _, r := range records[logged:] {
 		l.write(ctx, r)
 	}
-	floods := make([]why.Flood, 0, len(counts))
-	for key, n := range counts {
-		floods = append(floods, why.Flood{Minute: time.Unix(key.minute*60, 0), Code: key.code, Count: n})
-	}
-	err := l.store.Update(ctx, func(tx Tx) error { return tx.InsertDenials(records, floods) })
 	if err == nil {
-		return nil
+		err = l.store.Update(ctx, func(tx Tx) error { return tx.InsertDenials(records, floods) })
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, n := range counts {
-		l.floods[key] += n
+	l.writing = nil
+	if err == nil {
+		return nil
+	}
+	for _, f := range floods {
+		l.counts.Add(f.Minute, f.Code, f.Count)
 	}
 	room := max(0, ledgerWaiting-len(l.waiting))
 	kept := min(room, len(records))
 	l.waiting, l.logged = append(records[:kept:kept], l.waiting...), kept
 	for _, lost := range records[kept:] {
-		l.floods[floodKey{lost.At.Unix() / 60, lost.Code}]++
+		l.counts.Add(lost.At, lost.Code, 1)
+	}
+	return err
+}
+
+// nameEndings adds to what a guard says of an ended session why and by whom it
+// was: the guard knows that from memory, and its memory holds little.
+func (l *Ledger) nameEndings(ctx context.Context, records []why.Record) error {
+	revoked := func(r why.Record) bool { return r.Code == doorward.TokenRevoked }
+	if !slices.ContainsFunc(records, revoked) {
+		return nil
+	}
+	ends := make(map[string]session.End)
+	err := l.store.View(ctx, func(tx Tx) error {
+		clear(ends)
+		for _, r := range records {
+			id, err := ulid.Parse(r.Private.Session)
+			if !revoked(r) || err != nil {
+				continue
+			}
+			switch s, err := tx.Session(id); {
+			case err == nil && s.Ended():
+				ends[r.ID] = s.End
+			case err != nil && !errors.Is(err, ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	l.mu.Lock() // they are l.writing's too
+	defer l.mu.Unlock()
+	for i, r := range records {
+		if end, ok := ends[r.ID]; ok {
+			records[i].Private.Text = "the session of the token was ended " + describeEnd(end)
+		}
 	}
 	return err
 }
@@ -130,7 +182,7 @@ func (l *Ledger) write(ctx context.Context, r why.Record) {
 		slog.String("check", p.Check), slog.String("why", p.Text),
 	}
 	for _, a := range []slog.Attr{
-		slog.String("next", p.Next), slog.String("user", p.User), slog.String("session", p.Session),
+		slog.String("node", reporter(r)), slog.String("next", p.Next), slog.String("user", p.User), slog.String("session", p.Session),
 		slog.String("jti", p.Token.ID), slog.String("kid", p.Token.Key), slog.String("sha256", p.Token.Fingerprint),
 	} {
 		if a.Value.String() != "" {
@@ -138,4 +190,13 @@ func (l *Ledger) write(ctx context.Context, r why.Record) {
 		}
 	}
 	l.log.LogAttrs(ctx, level, "refused", attrs...)
+}
+
+// reporter names the guard that refused; empty where this server did, whose
+// log it is.
+func reporter(r why.Record) string {
+	if r.Key == "" {
+		return ""
+	}
+	return r.Node
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/doorward/doorward/guard"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/cors"
+	"github.com/doorward/doorward/internal/ledger"
 	"github.com/doorward/doorward/internal/session"
 )
 
@@ -176,7 +177,7 @@ func (a *API) recovered(next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
-			a.log.Error("a handler panicked", "path", cut(r.URL.Path, pathLimit), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a.log.Error("a handler panicked", "path", ledger.Cut(ledger.Mask(r.URL.Path), 256), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			a.fail(w, r, fmt.Errorf("panic: %v", p))
 		}()
 		next.ServeHTTP(w, r)

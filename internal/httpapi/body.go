@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/ledger"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/strictjson"
 )
@@ -41,7 +42,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 	if err != nil {
 		var e *strictjson.Error
 		if errors.As(err, &e) {
-			return body{}, doorward.BadInput(doorward.InvalidRequest, cut(e.Member, 100), "The body is not acceptable JSON: "+e.Reason+fmt.Sprintf(" (byte %d)", e.Offset))
+			return body{}, doorward.BadInput(doorward.InvalidRequest, ledger.Cut(e.Member, 100), "The body is not acceptable JSON: "+e.Reason+fmt.Sprintf(" (byte %d)", e.Offset))
 		}
 		return body{}, doorward.BadInput(doorward.InvalidRequest, "", "The body must be a JSON object")
 	}

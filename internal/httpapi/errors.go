@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/internal/auth"
-	"github.com/doorward/doorward/internal/why"
+	"github.com/doorward/doorward/internal/ledger"
 )
 
 // codes is the one table between the two languages: what a story refuses for,
@@ -83,9 +82,6 @@ func (a *API) deny(w http.ResponseWriter, r *http.Request, d *doorward.Denial) {
 	d.Write(w, a.wire)
 }
 
-// agentLimit is how much is kept of what a client calls itself, in bytes.
-const agentLimit = 128
-
 // Remember counts a denial and hands it to the ledger. It is for denials that
 // somebody else answers, such as the server's guard on a program's own routes.
 func (a *API) Remember(r *http.Request, d *doorward.Denial) {
@@ -93,26 +89,7 @@ func (a *API) Remember(r *http.Request, d *doorward.Denial) {
 	if d.ID == "" {
 		return // bad input: the answer said all there is
 	}
-	a.auth.Ledger().Record(why.Record{
-		ID: d.ID, Code: d.Code, Status: d.Status(), At: d.At,
-		Method: cut(r.Method, agentLimit), Path: cut(mask(r.URL.Path), pathLimit), Network: a.caller(r).Network,
-		Agent: cut(mask(r.UserAgent()), agentLimit), Detail: d.PublicDetail(), Private: d.Private,
-	})
-}
-
-// secretLike is what tokens, keys and other long secrets look like, wherever
-// somebody puts them by mistake.
-var secretLike = regexp.MustCompile(`(dwr_|dwk_|eyJ)[\w.~+/=-]*|[\w~+=-]{40,}`)
-
-// mask takes out of a text whatever looks like a secret.
-func mask(s string) string { return secretLike.ReplaceAllString(s, "[masked]") }
-
-// pathLimit is how much is kept of a path, in bytes.
-const pathLimit = 256
-
-func cut(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
+	record := ledger.NewRecord(r, d)
+	record.Network = a.caller(r).Network
+	a.auth.Ledger().Record(record)
 }

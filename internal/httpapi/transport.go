@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/ledger"
 	"github.com/doorward/doorward/internal/secret"
 )
 
@@ -115,7 +116,7 @@ func (a *API) crossOriginDenial(text string, r *http.Request) error {
 
 func originOf(r *http.Request) string {
 	if origin := r.Header.Get("Origin"); origin != "" {
-		return " (Origin: " + cut(mask(origin), 200) + ")"
+		return " (Origin: " + ledger.Cut(ledger.Mask(origin), 200) + ")"
 	}
 	return ""
 }
