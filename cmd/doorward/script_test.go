@@ -59,6 +59,9 @@ func TestMain(m *testing.M) {
 //	capture NAME RE  keep what the group in RE matches of the last output
 //	status N ARGS…   doorward ARGS must exit with status N
 //	eventually ARGS… doorward ARGS is run until it exits 0
+//	follow ARGS…     run doorward ARGS beside the script
+//	seen RE          wait until that has printed what RE matches
+//	interrupt        end it by SIGINT; it must exit 0, and its output is printed
 //
 // The file password holds the password that login gives.
 // CLOCK sets the clock of whatever is run apart from the real one: CLOCK=20m.
@@ -72,12 +75,14 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("PASSWORD", devPassword)
 			env.Values[processKey{}] = &process{}
+			env.Values[besideKey{}] = &beside{}
 			return os.WriteFile(filepath.Join(env.WorkDir, "password"), []byte(devPassword+"\n"), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "stop": stop, "crash": crash, "begin": begin, "signal": signalOnce, "finish": finish,
 			"http": exchange, "login": login, "refresh": refresh,
 			"capture": capture, "status": status, "eventually": eventually,
+			"follow": startBeside, "seen": seen, "interrupt": interrupt,
 		},
 	})
 }

@@ -26,23 +26,28 @@ const denialsKept = 7 * 24 * time.Hour
 
 func (a *app) whyCommand() *cobra.Command {
 	var q struct {
-		last        bool
-		code, email string
+		last, follow bool
+		code, email  string
 	}
 	cmd := &cobra.Command{
-		Use:   "why {DENIAL | --last [N] [--code CODE] [--user EMAIL]}",
+		Use:   "why {DENIAL | --last [N] | --follow} [--code CODE] [--user EMAIL]",
 		Short: "Tell the whole story of a refusal, or list the latest",
 		Long: `Tell why a request was refused, by the id that its answer carries in the field
 Doorward-Denial and in the member instance: dn_ and 26 characters.
 
-With --last, --code or --user, list the latest refusals, the last one first.`,
+With --last, --code or --user, list the latest refusals, the last one first.
+With --follow, tell each one as it comes, until an interrupt; with --last too,
+the latest before that.`,
 		Args: atMost("DENIAL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !q.last && q.code == "" && q.email == "" {
+			if !q.last && !q.follow && q.code == "" && q.email == "" {
 				if len(args) == 0 {
 					return misused(cmd, "DENIAL is missing; --last lists the latest")
 				}
 				return a.whyOne(cmd, args[0])
+			}
+			if len(args) == 1 && doorward.ValidDenialID(args[0]) {
+				return misused(cmd, "a denial is told by its id alone, without --last, --follow, --code and --user")
 			}
 			limit, err := listLimit(cmd, args)
 			if err != nil {
@@ -52,11 +57,19 @@ With --last, --code or --user, list the latest refusals, the last one first.`,
 				return unknownCode(cmd, q.code)
 			}
 			return a.operate(cmd, func(ctx context.Context, o operator) error {
-				return a.whyList(ctx, o, auth.DenialQuery{Code: q.code, Limit: limit}, q.email)
+				query := auth.DenialQuery{Code: q.code, Limit: limit}
+				if !q.follow {
+					return a.whyList(ctx, o, query, q.email)
+				}
+				if !q.last && len(args) == 0 {
+					limit = 0
+				}
+				return a.whyFollow(cmd, o, query, q.email, limit)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&q.last, "last", false, fmt.Sprintf("list the latest N refusals; without N: %d", listedDenials))
+	cmd.Flags().BoolVar(&q.follow, "follow", false, "tell each refusal as it comes; with --json one object a line")
 	cmd.Flags().StringVar(&q.code, "code", "", "list those with this `CODE`, such as TOKEN_EXPIRED")
 	cmd.Flags().StringVar(&q.email, "user", "", "list those of the account with this `EMAIL`")
 	return a.facts(a.settings(cmd, "store"))
@@ -123,17 +136,32 @@ func (a *app) noRecord(id string, cfg config.Config) error {
 // listed is what is told of a denial in a list.
 type listed struct {
 	why.Record
-	Email string `json:"email,omitempty"` // of the account it concerns
+	Email string `json:"email,omitempty"` // of the account it concerns, if the store knows it
 }
 
 func (a *app) whyList(ctx context.Context, o operator, q auth.DenialQuery, email string) error {
-	if email != "" {
-		u, err := o.account(ctx, email)
-		if err != nil {
-			return err
-		}
-		q.User = u.ID.String()
+	if err := o.only(ctx, &q, email); err != nil {
+		return err
 	}
+	list, err := o.denials(ctx, q)
+	if err != nil {
+		return err
+	}
+	return a.tell(list, func() { a.listDenials(list) })
+}
+
+// only narrows a query to the account with an address, if one is given.
+func (o operator) only(ctx context.Context, q *auth.DenialQuery, email string) error {
+	if email == "" {
+		return nil
+	}
+	u, err := o.account(ctx, email)
+	q.User = u.ID.String()
+	return err
+}
+
+// denials returns what a query finds, each with the account it concerns.
+func (o operator) denials(ctx context.Context, q auth.DenialQuery) ([]listed, error) {
 	var list []listed
 	err := o.store.View(ctx, func(tx auth.Tx) error {
 		records, err := tx.Denials(q)
@@ -150,10 +178,7 @@ func (a *app) whyList(ctx context.Context, o operator, q auth.DenialQuery, email
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return a.tell(list, func() { a.listDenials(list) })
+	return list, err
 }
 
 // subject returns the account that a denial concerns; the zero User where it

@@ -170,7 +170,7 @@ type DenialQuery struct {
 	Code    string
 	User    string
 	Session string
-	After   string // ids after this one, for following
+	After   string // ids after this one, for following; it need not be one that exists
 	Limit   int    // at most; zero means 100
 }
 
