@@ -17,7 +17,18 @@ import (
 // factsLimit bounds how many events a story goes back.
 const factsLimit = 20
 
-// Why gathers all that is known of a denial. ErrNotFound means that nothing is.
+// Why gathers all that is known of a denial, of one too that this server has
+// not written down yet. ErrNotFound means that nothing is known.
+func (a *Auth) Why(ctx context.Context, id string) (why.Facts, error) {
+	if r, ok := a.ledger.unwritten(id); ok {
+		facts := why.Facts{ID: id, At: r.At, Record: &r}
+		return facts, a.store.View(ctx, func(tx Tx) error { return gatherFacts(tx, &facts) })
+	}
+	return Why(ctx, a.store, id)
+}
+
+// Why gathers all that a store knows of a denial. ErrNotFound means that
+// nothing is.
 func Why(ctx context.Context, store Store, id string) (why.Facts, error) {
 	var facts why.Facts
 	at, ok := denialTime(id)
@@ -51,6 +62,7 @@ func denialTime(id string) (time.Time, bool) {
 
 func gatherFacts(tx Tx, facts *why.Facts) error {
 	var owner, of ulid.ID
+	facts.Session, facts.User, facts.Events = nil, nil, nil
 	// What a denial names came from a token that may be forged; text that is
 	// no identifier names nothing.
 	_ = owner.UnmarshalText([]byte(facts.Record.Private.User))

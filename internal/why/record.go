@@ -4,8 +4,8 @@ package why
 
 import "github.com/doorward/doorward/internal/ledger"
 
-// Record and Flood are what the ledger keeps and a story is made of.
-type (
-	Record = ledger.Record
-	Flood  = ledger.Flood
-)
+// Record is what the ledger keeps of one denial.
+type Record = ledger.Record
+
+// Flood is what the ledger keeps of denials that it only counted.
+type Flood = ledger.Flood
