@@ -45,10 +45,17 @@ func newLedger(cfg Config) *Ledger {
 
 // Record keeps a denial, or counts it where there are too many.
 func (l *Ledger) Record(r why.Record) {
-	r.Node = l.node
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.keep(&l.own, r, r.At)
+	fits := l.fits(&l.own, r, r.At)
+	l.mu.Unlock()
+	if !fits {
+		return
+	}
+	r.Node = l.node
+	r = r.Masked() // which takes longer than all the rest
+	l.mu.Lock()
+	l.waiting = append(l.waiting, r)
+	l.mu.Unlock()
 }
 
 // Report is what a guard in another program tells of its denials.
@@ -58,7 +65,7 @@ type Report struct {
 	Floods  []why.Flood
 }
 
-// Join keeps what a guard reports, within a measure of its key's own: no guard
+// Join keeps what a guard reports, which [ledger.Batch.Accept] took, within a measure of its key's own: no guard
 // can drown what another one reports, nor what the server itself refuses.
 func (l *Ledger) Join(r Report, now time.Time) {
 	l.mu.Lock()
@@ -69,20 +76,23 @@ func (l *Ledger) Join(r Report, now time.Time) {
 		l.reported[r.Key] = m
 	}
 	for _, record := range r.Records {
-		l.keep(m, record, now)
+		if l.fits(m, record, now) {
+			l.waiting = append(l.waiting, record)
+		}
 	}
 	for _, f := range r.Floods {
 		l.counts.Add(f.Minute, f.Code, f.Count)
 	}
 }
 
-// keep takes a record in, or counts it. The caller holds l.mu.
-func (l *Ledger) keep(m *ledger.Measure, r why.Record, now time.Time) {
-	if !m.Take(r.Code, now) || len(l.waiting) >= ledgerWaiting {
-		l.counts.Add(r.At, r.Code, 1)
-		return
+// fits reports whether a record is to be kept, and counts it where it is not.
+// The caller holds l.mu.
+func (l *Ledger) fits(m *ledger.Measure, r why.Record, now time.Time) bool {
+	if m.Take(r.Code, now) && len(l.waiting) < ledgerWaiting {
+		return true
 	}
-	l.waiting = append(l.waiting, r)
+	l.counts.Add(r.At, r.Code, 1)
+	return false
 }
 
 // unwritten returns a record that the store does not have yet.

@@ -69,6 +69,9 @@ func (c *Counts) Add(at time.Time, code doorward.Code, n int64) {
 	c.counts[floodKey{at.Unix() / 60, code}] += n
 }
 
+// Empty reports whether nothing was counted.
+func (c *Counts) Empty() bool { return len(c.counts) == 0 }
+
 // Floods returns what was counted, in no order.
 func (c *Counts) Floods() []Flood {
 	floods := make([]Flood, 0, len(c.counts))

@@ -51,14 +51,14 @@ const (
 	maxText   = 1024 // of sentences
 )
 
-// NewRecord returns what is kept of a denial of a request but for the network
-// and the node.
+// NewRecord returns what is to be kept of a denial of a request, but for the
+// network and the node. It is not yet [Record.Masked].
 func NewRecord(r *http.Request, d *doorward.Denial) Record {
 	return Record{
 		ID: d.ID, Code: d.Code, Status: d.Status(), At: d.At,
 		Method: r.Method, Path: r.URL.Path, Agent: r.UserAgent(),
 		Detail: d.PublicDetail(), Private: d.Private,
-	}.Masked()
+	}
 }
 
 // Masked returns the record with every text cut to its bound and without
