@@ -36,7 +36,33 @@ type Denial struct {
 	RetryAfter time.Duration
 	// Limit is the limit that was met, for RATE_LIMITED.
 	Limit *Limit
+	// Ended is how the session ended. It is set for who proved a genuine refresh
+	// token of that session, and for nobody else.
+	Ended *SessionEnd
 }
+
+// SessionEnd is how a session ended, as its user may know it.
+type SessionEnd struct {
+	Reason EndReason
+	By     string    // "user" or "operator"; empty for neither
+	At     time.Time // on the wire to the second
+}
+
+// EndReason says why a session ended.
+type EndReason string
+
+// The reasons.
+const (
+	EndedLogout      EndReason = "logout"       // signed out on this device
+	EndedLogoutAll   EndReason = "logout_all"   // signed out everywhere
+	EndedElsewhere   EndReason = "ended"        // from the list of sessions, or by an operator
+	EndedPassword    EndReason = "password"     // the password was changed
+	EndedSuspended   EndReason = "suspended"    // the account was suspended
+	EndedDeactivated EndReason = "deactivated"  // the account was deactivated
+	EndedReused      EndReason = "token_reused" // a superseded refresh token came back: a copy was used
+	EndedIdle        EndReason = "idle"         // not refreshed for too long
+	EndedAge         EndReason = "age"          // as old as a session can get
+)
 
 // Limit is a rate limit as the RateLimit and RateLimit-Policy fields say it.
 type Limit struct {
@@ -135,6 +161,12 @@ type problem struct {
 	Message  string `json:"message"`
 	Member   string `json:"member,omitempty"`
 	Scope    string `json:"scope,omitempty"`
+
+	// Texts, and not an object, so that clients which keep the text of a problem
+	// have them as well.
+	Ended   EndReason `json:"ended,omitempty"`
+	EndedBy string    `json:"endedBy,omitempty"`
+	EndedAt string    `json:"endedAt,omitempty"` // RFC 3339
 }
 
 // Challenge returns the challenge that goes with the denial, and false where
@@ -202,11 +234,15 @@ func (d *Denial) Write(w http.ResponseWriter, wire Wire) {
 	if h.Get("Access-Control-Allow-Origin") != "" && h.Get("Access-Control-Expose-Headers") == "" {
 		h.Set("Access-Control-Expose-Headers", ExposedHeaders)
 	}
-	body, err := json.Marshal(problem{
+	p := problem{
 		Type: wire.Issuer + "/errors/" + string(d.Code), Title: info.Title(), Status: info.Status,
 		Detail: d.PublicDetail(), Code: d.Code, Instance: d.ID,
 		Error: info.Title(), Message: d.PublicDetail(), Member: d.Member, Scope: d.Scope,
-	})
+	}
+	if e := d.Ended; e != nil {
+		p.Ended, p.EndedBy, p.EndedAt = e.Reason, e.By, e.At.UTC().Format(time.RFC3339)
+	}
+	body, err := json.Marshal(p)
 	if err != nil { // strings and an int always marshal
 		panic(err)
 	}

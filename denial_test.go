@@ -276,3 +276,25 @@ func TestValidDenialID(t *testing.T) {
 		}
 	}
 }
+
+// TestDenialWriteTellsHowTheSessionEnded: in texts, and only where it is set.
+func TestDenialWriteTellsHowTheSessionEnded(t *testing.T) {
+	body := func(d *Denial) string {
+		w := httptest.NewRecorder()
+		d.Write(w, Wire{})
+		return w.Body.String()
+	}
+	d := NewDenial(InvalidRefreshToken, time.Now(), Reason{})
+	if got := body(d); strings.Contains(got, "ended") {
+		t.Errorf("%s", got)
+	}
+	at := time.Date(2026, 11, 23, 13, 0, 0, 123e6, time.FixedZone("CET", 3600))
+	d.Ended = &SessionEnd{Reason: EndedPassword, By: "user", At: at}
+	if got, want := body(d), `,"ended":"password","endedBy":"user","endedAt":"2026-11-23T12:00:00Z"}`; !strings.HasSuffix(got, want) {
+		t.Errorf("%s, want %s at the end", got, want)
+	}
+	d.Ended = &SessionEnd{Reason: EndedIdle, At: at}
+	if got, want := body(d), `,"ended":"idle","endedAt":"2026-11-23T12:00:00Z"}`; !strings.HasSuffix(got, want) {
+		t.Errorf("%s, want %s at the end", got, want)
+	}
+}

@@ -39,6 +39,10 @@ type Error struct {
 	Scope      string        // the missing scopes, for INSUFFICIENT_SCOPE
 	RetryAfter time.Duration // how long to wait before another try; 0 where nobody said
 	Err        error         // what is behind it, such as a network error; may be nil
+
+	// Ended is how the session ended, where the server says so to who holds its
+	// refresh token; nil elsewhere.
+	Ended *doorward.SessionEnd
 }
 
 // Error returns the code, the sentence and the denial's id.
@@ -152,6 +156,10 @@ func (e *Error) read(problem strictjson.Value) {
 		e.Help = u.String()
 	}
 	e.Member, e.Scope = sentence(problem.Get("member").Text), sentence(problem.Get("scope").Text)
+	if reason := sentence(problem.Get("ended").Text); reason != "" {
+		at, _ := time.Parse(time.RFC3339, problem.Get("endedAt").Text) // else not known
+		e.Ended = &doorward.SessionEnd{Reason: doorward.EndReason(reason), By: sentence(problem.Get("endedBy").Text), At: at}
+	}
 }
 
 // guess finds the code of an answer that names none.

@@ -157,3 +157,22 @@ func answerLogin(body string) tamper {
 		return out.Result(), nil
 	}
 }
+
+func TestErrorFromTellsHowTheSessionEnded(t *testing.T) {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for body, want := range map[string]*doorward.SessionEnd{
+		`{"code":"INVALID_REFRESH_TOKEN"}`: nil,
+		`{"code":"INVALID_REFRESH_TOKEN","ended":"password","endedBy":"user","endedAt":"2026-11-23T12:00:00Z"}`: {
+			Reason: doorward.EndedPassword, By: "user", At: at,
+		},
+		`{"code":"INVALID_REFRESH_TOKEN","ended":"idle","endedAt":"just now"}`: {Reason: doorward.EndedIdle},
+		`{"code":"INVALID_REFRESH_TOKEN","ended":{"reason":"password"}}`:       nil,
+	} {
+		got := client.ErrorFrom(&http.Response{
+			StatusCode: 403, Header: http.Header{"Content-Type": {"application/problem+json"}}, Body: io.NopCloser(strings.NewReader(body)),
+		}).Ended
+		if (got == nil) != (want == nil) || got != nil && *got != *want {
+			t.Errorf("%s: %+v, want %+v", body, got, want)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 	}
 	a.tellEnded(ended, now)
 	if req.Everywhere && verdict == session.Superseded {
-		return refuseRefresh(RefreshTokenSuperseded, req.Token, s, "a superseded refresh token asked to end every session of its user; its own was ended")
+		return refuseSuperseded(req.Token, s, now, "a superseded refresh token asked to end every session of its user; its own was ended")
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (a *Auth) Refresh(ctx context.Context, req RefreshRequest) (Grant, error) {
 			if !ended {
 				continue
 			}
-			return Grant{}, refuseRefresh(RefreshTokenSuperseded, req.Token, st.Session, fmt.Sprintf(
+			return Grant{}, refuseSuperseded(req.Token, st.Session, now, fmt.Sprintf(
 				"a superseded refresh token of generation %d came back, when %d was current since %s: somebody holds a copy; the session was ended",
 				t.Generation, st.Session.Generation, st.Session.RotatedAt.UTC().Format(time.RFC3339)))
 		default:
@@ -142,29 +142,50 @@ func (a *Auth) endReused(ctx context.Context, t session.Token, attempt session.A
 // refuseStanding says why no token of the session is worth anything.
 func (a *Auth) refuseStanding(v session.Verdict, token secret.Text, st Standing, now time.Time) *Refusal {
 	s := st.Session
+	var r *Refusal
 	switch v {
 	case session.Over:
-		return refuseRefresh(SessionOver, token, s, "its session was ended "+describeEnd(s.End))
+		r = refuseRefresh(SessionOver, token, s, "its session was ended "+describeEnd(s.End))
 	case session.IdledOut:
-		r := refuseRefresh(SessionIdledOut, token, s, fmt.Sprintf("its session was last refreshed at %s and idles out after %s", s.RotatedAt.UTC().Format(time.RFC3339), a.cfg.Life.Idle))
+		r = refuseRefresh(SessionIdledOut, token, s, fmt.Sprintf("its session was last refreshed at %s and idles out after %s", s.RotatedAt.UTC().Format(time.RFC3339), a.cfg.Life.Idle))
 		r.Private.By = now.Sub(a.cfg.Life.Expires(s))
-		return r
 	case session.AgedOut:
-		r := refuseRefresh(SessionAgedOut, token, s, fmt.Sprintf("its session began at %s and ends for good after %s", s.CreatedAt.UTC().Format(time.RFC3339), a.cfg.Life.Absolute))
+		r = refuseRefresh(SessionAgedOut, token, s, fmt.Sprintf("its session began at %s and ends for good after %s", s.CreatedAt.UTC().Format(time.RFC3339), a.cfg.Life.Absolute))
 		r.Private.By = now.Sub(a.cfg.Life.Ends(s))
-		return r
 	case session.Suspended:
-		r := refuseRefresh(AccountSuspended, token, s, "the account is suspended")
+		r = refuseRefresh(AccountSuspended, token, s, "the account is suspended")
 		r.Private.Next = "an operator lifts it with: doorward user activate"
-		return r
 	case session.Inactive:
-		r := refuseRefresh(AccountInactive, token, s, "the account is "+string(user.Inactive))
+		r = refuseRefresh(AccountInactive, token, s, "the account is "+string(user.Inactive))
 		r.Private.Next = "an operator lifts it with: doorward user activate"
-		return r
 	default:
 		// A verdict that nobody handles refuses.
 		return refuseRefresh(SessionOver, token, s, "the rules gave the verdict "+v.String())
 	}
+	r.Ended = endOf(v, s, a.cfg.Life)
+	return r
+}
+
+// endOf returns how a session ended, for who holds a genuine refresh token of
+// it: that was their own sign-in, and they may know. Nil where it has not.
+func endOf(v session.Verdict, s session.Session, life session.Life) *doorward.SessionEnd {
+	switch {
+	case s.Ended():
+		return &doorward.SessionEnd{Reason: s.End.Reason, By: s.End.By, At: s.End.At}
+	case v == session.IdledOut:
+		return &doorward.SessionEnd{Reason: doorward.EndedIdle, At: life.Expires(s)}
+	case v == session.AgedOut:
+		return &doorward.SessionEnd{Reason: doorward.EndedAge, At: life.Ends(s)}
+	default:
+		return nil
+	}
+}
+
+// refuseSuperseded refuses a token whose return has ended its session at now.
+func refuseSuperseded(token secret.Text, s session.Session, now time.Time, text string) *Refusal {
+	r := refuseRefresh(RefreshTokenSuperseded, token, s, text)
+	r.Ended = &doorward.SessionEnd{Reason: doorward.EndedReused, At: now}
+	return r
 }
 
 func refuseRefresh(cause Cause, token secret.Text, s session.Session, text string) *Refusal {

@@ -44,6 +44,9 @@ type Refusal struct {
 
 	RetryAfter time.Duration   // for TooManyFailures and HashingBusy
 	Limit      *throttle.Limit // for TooManyFailures
+
+	// Ended tells the holder of a genuine refresh token how its session ended.
+	Ended *doorward.SessionEnd
 }
 
 func (r *Refusal) Error() string { return r.Private.Text }

@@ -50,7 +50,7 @@ func (a *API) denialOf(err error) *doorward.Denial {
 			break
 		}
 		d := doorward.NewDenial(code, a.now(), refusal.Private)
-		d.Member, d.Detail, d.RetryAfter = refusal.Member, refusal.Detail, refusal.RetryAfter
+		d.Member, d.Detail, d.RetryAfter, d.Ended = refusal.Member, refusal.Detail, refusal.RetryAfter, refusal.Ended
 		if l := refusal.Limit; l != nil {
 			d.Limit = &doorward.Limit{Name: l.Name, Quota: l.Max, Window: l.Window, Reset: refusal.RetryAfter}
 		}

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"time"
 
+	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/internal/user"
 )
@@ -58,17 +59,17 @@ type End struct {
 }
 
 // EndReason says why a session ended.
-type EndReason string
+type EndReason = doorward.EndReason
 
-// The reasons.
+// The reasons that are stored; one that ran out has none.
 const (
-	EndLogout      EndReason = "logout"       // signed out on this device
-	EndLogoutAll   EndReason = "logout_all"   // signed out everywhere
-	EndByUser      EndReason = "ended"        // ended from the list of devices, or by an operator
-	EndPassword    EndReason = "password"     // the password was changed
-	EndSuspended   EndReason = "suspended"    // the account was suspended
-	EndDeactivated EndReason = "deactivated"  // the account was deactivated
-	EndReused      EndReason = "token_reused" // a superseded refresh token came back
+	EndLogout      = doorward.EndedLogout
+	EndLogoutAll   = doorward.EndedLogoutAll
+	EndByUser      = doorward.EndedElsewhere
+	EndPassword    = doorward.EndedPassword
+	EndSuspended   = doorward.EndedSuspended
+	EndDeactivated = doorward.EndedDeactivated
+	EndReused      = doorward.EndedReused
 )
 
 // Ended reports whether s was ended. One that merely ran out was not.

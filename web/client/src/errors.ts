@@ -9,6 +9,23 @@ export const endings: ReadonlySet<string> = new Set([
   'ACCOUNT_SUSPENDED',
 ])
 
+/**
+ * Why a session ended: signed out on this device, or everywhere; ended from the
+ * list of sessions, or by an operator; the password was changed; the account
+ * was suspended, or deactivated; a copy of the refresh token was used; it was
+ * not used for too long; it was as old as a session gets.
+ */
+export type EndReason =
+  | 'logout'
+  | 'logout_all'
+  | 'ended'
+  | 'password'
+  | 'suspended'
+  | 'deactivated'
+  | 'token_reused'
+  | 'idle'
+  | 'age'
+
 /** What is said of a refusal on the wire: RFC 9457 and Doorward's members. */
 export interface Problem {
   code?: string
@@ -18,6 +35,12 @@ export interface Problem {
   type?: string
   member?: string
   scope?: string
+  /** Why the session ended: told to who holds its refresh token, and to nobody else. */
+  ended?: EndReason
+  /** By whom: `user` or `operator`. */
+  endedBy?: string
+  /** When: RFC 3339. */
+  endedAt?: string
   [member: string]: string | undefined
 }
 

@@ -1,5 +1,12 @@
 export { createAuthClient } from './client.ts'
-export { AuthError, errorFrom, isAuthError, type AuthErrorInit, type Problem } from './errors.ts'
+export {
+  AuthError,
+  errorFrom,
+  isAuthError,
+  type AuthErrorInit,
+  type EndReason,
+  type Problem,
+} from './errors.ts'
 export { codes, type Code, type Recovery } from './codes.ts'
 export { safeReturnURL } from './return-url.ts'
 export { TokenManager } from './token-manager.ts'

@@ -23,7 +23,7 @@ export type AuthStatus = 'loading' | 'signed_in' | 'signed_out'
  */
 export interface SessionEnd {
   code: Code | 'SIGNED_OUT'
-  /** The denial, where it was one. */
+  /** The denial, where it was one. `error.problem.ended` says why the session was over. */
   error: AuthError | null
 }
 

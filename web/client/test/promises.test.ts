@@ -548,6 +548,23 @@ describe.each(transports)('%s', (transport, options) => {
       client.redirectToLogin() // it is there already
     })
 
+    test('every tab is told why, and so is a page that is opened afterwards', async () => {
+      const why = { ended: 'password', endedBy: 'user', endedAt: '2026-11-23T12:00:00Z' }
+      const client = await signedIn(options())
+      const other = tab(options())
+      await settle(other.ready())
+      world.weather = (path) =>
+        path === '/auth/refresh' ? denial('INVALID_REFRESH_TOKEN', 403, {}, why) : undefined
+      await pass(10) // the message of the other tab has come
+      await refusal(client.renew())
+      await pass(1000)
+      expect(ends.length).toBe(2)
+      for (const { error } of ends) expect(error?.problem).toMatchObject(why)
+      if (transport === 'bearer') return // its record is gone with the session
+      const later = tab(options())
+      expect((await settle(later.ready())).end?.error?.problem).toMatchObject(why)
+    })
+
     test('whoever was signed in by nobody is not told', async () => {
       const client = tab(options())
       expect((await settle(client.ready())).status).toBe('signed_out')

@@ -198,13 +198,19 @@ export class World {
 /** Nobody answers, the answer is lost, it takes so many milliseconds, or somebody else answers. */
 export type Fault = 'unreachable' | 'lost' | number | Response
 
-export function denial(code: Code, status: number, fields: Record<string, string> = {}): Response {
+export function denial(
+  code: Code,
+  status: number,
+  fields: Record<string, string> = {},
+  members: Record<string, string> = {},
+): Response {
   const body = {
     type: `${origin}/errors/${code}`,
     code,
     status,
     detail: `because of ${codes[code]}`,
     instance: 'dn_01KAR2M5X0V3T9Z6Q8W1E4R7YA',
+    ...members,
   }
   const challenge: Record<string, string> =
     status === 401 ? { 'WWW-Authenticate': 'Bearer realm="doorward"' } : {}

@@ -87,7 +87,7 @@ function Ours() {
       ) : (
         <div className="over">
           <p>
-            <b>Signed out.</b> {end && whyEnded(end.code)}{' '}
+            <b>Signed out.</b> {end && whyEnded(end)}{' '}
             {end?.error && <Code code={end.error.code} denial={end.error.denial} />}
           </p>
           <Again label="Sign in again" signIn={signInBoth} />

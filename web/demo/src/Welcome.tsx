@@ -19,7 +19,7 @@ export function Welcome() {
         <h2 id="sign-in">Sign in</h2>
         {end && (
           <p className="ended" role="status">
-            {whyEnded(end.code)} {end.error && <Code code={end.error.code} denial={end.error.denial} />}
+            {whyEnded(end)} {end.error && <Code code={end.error.code} denial={end.error.denial} />}
           </p>
         )}
         <SignIn />

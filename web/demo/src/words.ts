@@ -1,4 +1,4 @@
-import type { AuthEvent, SessionEnd } from '@doorward/client'
+import type { AuthEvent, EndReason, SessionEnd } from '@doorward/client'
 import type { Journal, Since, Step, Tone } from './journal.ts'
 
 const path = (url: string) => new URL(url, location.href).pathname
@@ -31,8 +31,20 @@ const nexts = {
   give_up: 'A renewal would not mend that.',
 } as const
 
+const ends: Record<EndReason, string> = {
+  logout: 'You signed out.',
+  logout_all: 'You were signed out on all devices.',
+  ended: 'You were signed out from another device.',
+  password: 'Your password was changed. Sign in with the new one.',
+  suspended: 'An operator had suspended this account. It is open again.',
+  deactivated: 'This account had been deactivated. It is open again.',
+  token_reused: 'A copy of your sign-in was used elsewhere. The server ended both.',
+  idle: 'You were away for too long.',
+  age: 'Your sign-in had become too old.',
+}
+
 /** Why a session is over, for the person who was signed in. */
-export function whyEnded(code: SessionEnd['code']): string {
+export function whyEnded({ code, error }: SessionEnd): string {
   switch (code) {
     case 'SIGNED_OUT':
       return 'You signed out, here or in another tab.'
@@ -44,9 +56,11 @@ export function whyEnded(code: SessionEnd['code']): string {
       return 'This account is no longer active.'
     case 'REFRESH_TOKEN_MISSING':
       return 'The browser no longer has the session’s cookie.'
-    default:
-      return 'The session was ended elsewhere, or had run out.'
   }
+  const { ended, endedBy } = error?.problem ?? {}
+  if (endedBy === 'operator' && (ended === 'ended' || ended === 'logout_all'))
+    return 'An operator signed you out.'
+  return (ended && ends[ended]) ?? 'The session was ended elsewhere, or had run out.'
 }
 
 /** Writes what Doorward's client tells of itself into a journal. */
@@ -121,12 +135,12 @@ export class Scribe {
         })
       }
       case 'ended': {
-        const { code, error } = event.end
+        const { error } = event.end
         if (this.#renewal !== null) this.#renewed('bad', 'refused', 'Refused')
         return journal.note(
           'Session',
           'bad',
-          whyEnded(code),
+          whyEnded(event.end),
           error ? { code: error.code, denial: error.denial } : {},
         )
       }
