@@ -210,17 +210,19 @@ func (a *Auth) changePassword(ctx context.Context, req PasswordRequest, seen use
 		return false, err
 	}
 	var over bool
+	var own session.Session
 	err = a.setPassword(ctx, seen.ID, hash, newPassword{by: ByUser, keep: req.Session, limits: limits, caller: req.Caller,
 		// Who was signed out while we hashed, or suspended, changes nothing.
-		allow: func(tx Tx, u user.User) (bool, error) {
-			s, err := tx.Session(req.Session)
-			if over = errors.Is(err, ErrNotFound) || err == nil && s.Ended(); over {
+		allow: func(tx Tx, u user.User) (ok bool, err error) {
+			own, err = tx.Session(req.Session)
+			if over = errors.Is(err, ErrNotFound) || err == nil && own.Ended(); over {
 				return false, nil
 			}
 			changed = u.Password != seen.Password
 			return !changed, err
 		}})
 	if err == nil && over {
+		a.sawEnded(own)
 		err = accessRevoked(req.Session)
 	}
 	return changed && err == nil, err

@@ -22,7 +22,8 @@ type LogoutRequest struct {
 }
 
 // Logout ends a session, durably, before it returns. Ending one that is over
-// is no error: who signs out wants to be signed out, and is. What the refresh
+// is no error: who signs out wants to be signed out, and is, here at once even if
+// it was another node that ended it, whose answer was lost. What the refresh
 // token is worth is [session.Session.Rotate]'s to say: a superseded one ends its
 // own session and no other, as it would at a refresh.
 func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
@@ -74,6 +75,7 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 		return err
 	}
 	a.tellEnded(ended, now)
+	a.sawEnded(s)
 	if req.Everywhere && verdict == session.Superseded {
 		return refuseSuperseded(req.Token, s, now, "a superseded refresh token asked to end every session of its user; its own was ended")
 	}
@@ -104,5 +106,14 @@ func endSessions(tx Tx, all []session.Session, end session.End, caller Caller) (
 func (a *Auth) tellEnded(ended []ulid.ID, at time.Time) {
 	for _, id := range ended {
 		a.revoked.Add(id.String(), at)
+	}
+}
+
+// sawEnded makes this node refuse the access tokens of a session that it has
+// seen to be over, which another node may have ended a moment ago: who is told
+// so here must not be let in here by the next request.
+func (a *Auth) sawEnded(s session.Session) {
+	if s.Ended() && a.now().Sub(s.End.At) < a.revoked.keep {
+		a.revoked.Add(s.ID.String(), s.End.At)
 	}
 }

@@ -85,6 +85,7 @@ func (a *Auth) Refresh(ctx context.Context, req RefreshRequest) (Grant, error) {
 				"a superseded refresh token of generation %d came back, when %d was current since %s: somebody holds a copy; the session was ended",
 				t.Generation, st.Session.Generation, st.Session.RotatedAt.UTC().Format(time.RFC3339)))
 		default:
+			a.sawEnded(st.Session)
 			return Grant{}, a.refuseStanding(verdict, req.Token, st, now)
 		}
 	}

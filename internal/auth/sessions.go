@@ -13,10 +13,15 @@ import (
 // maxDevices bounds how many sessions are listed.
 const maxDevices = 200
 
-// Me returns the account and the session of a verified access token.
+// Me returns the account and the session of a verified access token. It asks
+// the store, so an ending that this node has not heard of counts at once.
 func (a *Auth) Me(ctx context.Context, id ulid.ID) (Standing, error) {
 	st, err := a.store.ReadSession(ctx, id)
 	if errors.Is(err, ErrNotFound) {
+		return Standing{}, accessRevoked(id)
+	}
+	if err == nil && st.Session.Ended() {
+		a.sawEnded(st.Session)
 		return Standing{}, accessRevoked(id)
 	}
 	return st, err
@@ -48,9 +53,10 @@ func (a *Auth) EndSession(ctx context.Context, owner, id ulid.ID, caller Caller)
 	now := a.now()
 	var found bool
 	var ended []ulid.ID
-	err := a.store.Update(ctx, func(tx Tx) error {
+	var s session.Session
+	err := a.store.Update(ctx, func(tx Tx) (err error) {
 		found, ended = false, nil
-		s, err := tx.Session(id)
+		s, err = tx.Session(id)
 		if errors.Is(err, ErrNotFound) || err == nil && !owner.IsZero() && s.User != owner {
 			return nil // another user's session is as good as none
 		} else if err != nil {
@@ -67,6 +73,7 @@ func (a *Auth) EndSession(ctx context.Context, owner, id ulid.ID, caller Caller)
 		return refuse(NothingThere, doorward.Reason{Check: "session", Text: "there is no such session of this user"})
 	}
 	a.tellEnded(ended, now)
+	a.sawEnded(s)
 	return nil
 }
 
