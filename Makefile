@@ -63,12 +63,12 @@ torture: deps ## browsers against the binary, for a minute
 
 .PHONY: soak
 soak: export SOAK = 1
-soak: torture ## the same, and the Go client and the rotation rule, for much longer
-	go test -count=1 -timeout 60m ./client ./internal/session
+soak: torture ## the same, the Go client, the rotation rule and histories of fleets, for much longer
+	go test -count=1 -timeout 60m ./client ./internal/session ./internal/linear
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.
-SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|interop|password|session|storetest)|server|sqlite
+SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|fleet|interop|linear|password|session|storetest)|server|sqlite
 
 .PHONY: short
 short: ## the quick tests and the server's scripts, in under 10 s once built

@@ -74,6 +74,8 @@ var rooms = []room{
 	{"internal/storetest", 7, nil},
 	{"internal/archtest", 7, nil},
 	{"internal/interop", 7, nil},
+	{"internal/fleet", 7, nil},
+	{"internal/linear", 7, []string{"internal/fleet"}},
 }
 
 // forbidden imports, each with the reason that a failing test prints.
