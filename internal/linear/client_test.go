@@ -30,7 +30,6 @@ type asker struct {
 	*recorder
 	c       *cluster
 	network string // where the user is, as the server sees it
-	access  map[string]int8
 }
 
 // call is one request as it is to be sent.
