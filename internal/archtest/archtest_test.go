@@ -72,6 +72,7 @@ var rooms = []room{
 
 	// Only tests import these.
 	{"internal/storetest", 7, nil},
+	{"internal/pgtest", 7, nil},
 	{"internal/archtest", 7, nil},
 	{"internal/interop", 7, nil},
 	{"internal/fleet", 7, nil},
