@@ -76,7 +76,7 @@ short: ## the quick tests and the server's scripts, in under 10 s once built
 	go test -short -run TestScripts ./server
 
 .PHONY: bench
-bench: ## the table of docs/performance.md, measured here and now
+bench: ## the tables of docs/performance.md, measured here and now
 	go run ./bench
 
 .PHONY: fuzz

@@ -46,12 +46,11 @@ func refreshRequest(b []byte, path, token string) []byte {
 }
 
 func (r *refresher) answered(body []byte) error {
-	_, rest, _ := bytes.Cut(body, []byte(`"refreshToken":"`))
-	token, _, ok := bytes.Cut(rest, []byte(`"`))
-	if !ok || string(token) == r.tokens[r.turn] {
-		return errors.New("the answer to a refresh holds no new token")
+	token := member(body, "refreshToken")
+	if token == "" || token == r.tokens[r.turn] || !bytes.Contains(body, []byte(`"accessToken":"ey`)) {
+		return errors.New("the answer to a refresh holds no new tokens")
 	}
-	r.tokens[r.turn] = string(token)
+	r.tokens[r.turn] = token
 	r.turn = (r.turn + 1) % len(r.tokens)
 	return nil
 }
@@ -63,17 +62,20 @@ type entrant struct {
 }
 
 // entrants deals accounts out to so many callers.
-func entrants(db *database, callers int) []caller {
+func entrants(emails []string, callers int) []caller {
 	all := make([]caller, callers)
 	for i := range all {
 		e := &entrant{}
-		for j := i; j < len(db.users); j += callers {
-			body := fmt.Sprintf(`{"email":%q,"password":%q}`, db.users[j].Email, accountPassword)
-			e.requests = append(e.requests, post(nil, "/auth/login", "", body))
+		for j := i; j < len(emails); j += callers {
+			e.requests = append(e.requests, loginRequest(emails[j]))
 		}
 		all[i] = e
 	}
 	return all
+}
+
+func loginRequest(email string) []byte {
+	return post(nil, "/auth/login", "", fmt.Sprintf(`{"email":%q,"password":%q}`, email, accountPassword))
 }
 
 func (e *entrant) next() []byte {

@@ -35,10 +35,23 @@ const (
 
 // database is a store that is filled before a server starts on it.
 type database struct {
+	kind   string // a side
 	path   string
 	master secret.MasterKey
 	keys   keys
 	users  []user.User
+
+	processes []int // that the store has beside the server's own
+}
+
+func accountEmail(i int) string { return fmt.Sprintf("person.%d@example.com", i) }
+
+func (db *database) emails() []string {
+	all := make([]string, len(db.users))
+	for i, u := range db.users {
+		all[i] = u.Email
+	}
+	return all
 }
 
 // keys are the server's own. With them the bench issues what a hundred thousand
@@ -51,12 +64,12 @@ type keys struct {
 
 // newDatabase makes a store with so many accounts, which all have one password.
 func (b *bench) newDatabase(ctx context.Context, name string, accounts int) (*database, error) {
-	db := &database{path: filepath.Join(b.dir, name+".db"), master: secret.NewMasterKey()}
+	db := &database{kind: sideSQLite, path: filepath.Join(b.dir, name+".db"), master: secret.NewMasterKey()}
 	// One hash for all: they are compared with one password only.
 	hash := password.Hash(accountPassword, password.DefaultParams, secret.Random(password.SaltSize))
 	now := time.Now().Truncate(time.Millisecond)
 	for i := range accounts {
-		email := fmt.Sprintf("person.%d@example.com", i)
+		email := accountEmail(i)
 		db.users = append(db.users, user.User{
 			ID: ulid.New(now), Email: email, EmailKey: email, Name: fmt.Sprintf("Person %d", i), State: user.Active, Password: hash,
 			CreatedAt: now, PasswordAt: now, StateAt: now, StateBy: auth.ByOperator,

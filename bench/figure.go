@@ -2,17 +2,17 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // figure is one line of the table.
 type figure struct {
 	Row   string  `json:"row"`
 	What  string  `json:"what"`
+	Side  string  `json:"side,omitempty"` // of what compares; empty where doorward stands beside a floor
 	Unit  string  `json:"unit,omitempty"`
 	Value float64 `json:"value"`
 	Floor float64 `json:"floor,omitempty"` // zero where there is none
@@ -84,6 +84,7 @@ func (f figure) aim(goal string, met bool) figure {
 type report struct {
 	Machine machine   `json:"machine"`
 	Figures []figure  `json:"figures"`
+	Skipped []missing `json:"skipped,omitempty"`
 	Failed  []failure `json:"failed,omitempty"`
 }
 
@@ -93,24 +94,100 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-func (r report) write(to io.Writer) error {
-	fmt.Fprintf(to, "\n%s\n\n", r.Machine)
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	line := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	line("row", "what", "doorward", "floor", "ratio", "goal", "met")
-	for _, f := range r.Figures {
-		line(f.Row, f.What, quantity(f.Value, f.Unit), optional(f.Floor, quantity(f.Floor, f.Unit)),
-			optional(f.Ratio, number(f.Ratio)+"×"), f.Goal, f.verdict())
-	}
-	if err := w.Flush(); err != nil {
-		return err
+// The sides of figures that compare, in the order of their columns. The goals
+// are for the first.
+const (
+	sidePostgres = "PostgreSQL"
+	sideSQLite   = "SQLite"
+	sideExpress  = "Express"
+)
+
+var sides = []string{sidePostgres, sideSQLite, sideExpress}
+
+// String returns the report in Markdown, as docs/performance.md shows it.
+func (r report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n", r.Machine)
+	r.writeFloors(&b)
+	r.writeSides(&b)
+	for _, m := range r.Skipped {
+		fmt.Fprintf(&b, "\n%s\n", m)
 	}
 	for _, f := range r.Failed {
-		if _, err := fmt.Fprintf(to, "\n%s FAILED: %s\n", f.Row, f.Error); err != nil {
-			return err
+		fmt.Fprintf(&b, "\n%s FAILED: %s\n", f.Row, f.Error)
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// writeFloors writes the figures that stand beside a floor, or alone.
+func (r report) writeFloors(b *strings.Builder) {
+	t := table{{"row", "what", "doorward", "floor", "ratio", "goal", "met"}}
+	for _, f := range r.Figures {
+		if f.Side == "" {
+			t = append(t, []string{f.Row, f.What, quantity(f.Value, f.Unit), optional(f.Floor, quantity(f.Floor, f.Unit)),
+				optional(f.Ratio, number(f.Ratio)+"×"), f.Goal, f.verdict()})
 		}
 	}
-	return nil
+	t.write(b)
+}
+
+// writeSides writes the figures that compare, a column for each side.
+func (r report) writeSides(b *strings.Builder) {
+	head := []string{"row", "what"}
+	measured := slices.DeleteFunc(slices.Clone(sides), func(side string) bool {
+		return !slices.ContainsFunc(r.Figures, func(f figure) bool { return f.Side == side })
+	})
+	t := table{append(append(head, measured...), "goal of "+sidePostgres, "met")}
+	lines := make(map[[2]string][]string)
+	for _, f := range r.Figures {
+		column := slices.Index(measured, f.Side)
+		if column < 0 {
+			continue
+		}
+		key := [2]string{f.Row, f.What}
+		line, ok := lines[key]
+		if !ok {
+			line = make([]string, len(t[0]))
+			line[0], line[1] = f.Row, f.What
+			lines[key] = line
+			t = append(t, line)
+		}
+		line[len(head)+column] = quantity(f.Value, f.Unit)
+		line[len(line)-2] = f.Goal
+		if f.Side == sidePostgres {
+			line[len(line)-1] = f.verdict()
+		}
+	}
+	t.write(b)
+}
+
+// table is lines of cells, the first of them the head.
+type table [][]string
+
+// write writes the table in Markdown, so that it reads well without being
+// rendered too; nothing where there is only a head.
+func (t table) write(b *strings.Builder) {
+	if len(t) < 2 {
+		return
+	}
+	widths := make([]int, len(t[0]))
+	for _, line := range t {
+		for i, cell := range line {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell), len("---"))
+		}
+	}
+	rule := make([]string, len(widths))
+	for i, width := range widths {
+		rule[i] = strings.Repeat("-", width)
+	}
+	b.WriteString("\n")
+	for _, line := range slices.Insert(slices.Clone(t), 1, rule) {
+		for i, cell := range line {
+			fmt.Fprintf(b, "| %s%s ", cell, strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
+		}
+		b.WriteString("|\n")
+	}
 }
 
 func (f figure) verdict() string {

@@ -17,7 +17,7 @@ func loginRow(ctx context.Context, b *bench) ([]figure, error) {
 	clients := 2 * workers // so that another password waits whenever one is done
 	var turns [][]sample
 	err = b.serving(ctx, db, clients, func(c *child, conns []*conn) error {
-		callers := entrants(db, clients)
+		callers := entrants(db.emails(), clients)
 		login := c.metered(func() (sample, error) { return closedLoop(ctx, conns, callers, b.round) })
 		if turns, err = inTurns(b.rounds, login, c.inside("Hash", workers, b.round)); err != nil {
 			return err
@@ -59,7 +59,7 @@ func floodRow(ctx context.Context, b *bench) ([]figure, error) {
 	var turns [][]sample
 	var logins []float64
 	err = b.serving(ctx, db, b.clients+floodClients, func(c *child, conns []*conn) error {
-		callers, flood := visitors("/guarded", tokens), entrants(db, floodClients)
+		callers, flood := visitors("/guarded", tokens), entrants(db.emails(), floodClients)
 		closed := func() (sample, error) { return closedLoop(ctx, conns, callers, b.round/2) }
 		open := func() (sample, error) { return openLoop(ctx, conns, callers, b.rate, b.round/2) }
 		flooded := func(work func() (sample, error)) func() (sample, error) {

@@ -4,10 +4,13 @@
 //
 //	go run ./bench
 //	go run ./bench -rows guard,refresh -seconds 30
+//	go run ./bench -into docs/performance.md
 //
-// The server under test runs in a process of its own, which is this program
-// with another first argument; the load comes from the one you started. The
-// exit status is 1 if anything was answered wrongly, whatever the figures are.
+// One row compares whole stacks instead: this server on each store, and the
+// usual guide's own, in bench/express. Whatever is under test runs in processes
+// of its own; the server is this program with another first argument. The load
+// comes from the one you started. The exit status is 1 if anything was answered
+// wrongly, whatever the figures are.
 package main
 
 import (
@@ -40,6 +43,7 @@ func run(ctx context.Context, args []string, stdin io.ReadCloser, stdout io.Writ
 	names := flags.String("rows", "", "the rows to measure, with commas between: "+strings.Join(rowNames(), ",")+" (default all)")
 	seconds := flags.Float64("seconds", 12, "about how long each of the timed rows takes")
 	asJSON := flags.Bool("json", false, "print JSON")
+	into := flags.String("into", "", "put the tables into a document, as docs/performance.md, in place of those there")
 	profiles := flags.String("profiles", "", "a directory to leave CPU profiles of the server in, one for each of the timed rows")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -49,22 +53,48 @@ func run(ctx context.Context, args []string, stdin io.ReadCloser, stdout io.Writ
 		fmt.Fprintln(stderr, "bench:", firstOf(err, "used wrongly; see -help"))
 		return 2
 	}
-	report, err := measure(ctx, chosen, scaleFor(*seconds), *profiles, stderr)
+	report, err := measure(ctx, chosen, bench{scale: scaleFor(*seconds), profiles: *profiles, stderr: stderr})
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
-	if *asJSON {
+	switch {
+	case *asJSON:
 		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
-	} else {
-		err = report.write(stdout)
+	case *into != "" && len(report.Failed) == 0:
+		err = replaceRun(*into, report.String())
+	default:
+		_, err = io.WriteString(stdout, report.String())
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
 	}
 	if err != nil || len(report.Failed) > 0 {
 		return 1
 	}
 	return 0
+}
+
+// In a document, a run stands between these two lines.
+const (
+	runBegins = "<!-- written by go run ./bench -into, from here -->\n"
+	runEnds   = "<!-- to here -->\n"
+)
+
+// replaceRun puts a run in the place of the one that a document shows.
+func replaceRun(document, run string) error {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := strings.Cut(string(text), runBegins)
+	_, after, ends := strings.Cut(rest, runEnds)
+	if !begins || !ends {
+		return fmt.Errorf("%s has no place for a run: a line %q and a line %q", document, runBegins, runEnds)
+	}
+	return os.WriteFile(document, []byte(before+runBegins+run+runEnds+after), 0o644)
 }
 
 func firstOf(err error, otherwise string) string {
@@ -99,14 +129,13 @@ func chooseRows(names string) ([]row, error) {
 
 // measure takes the rows one after the other. One that fails leaves its reason
 // in the report and the others are still measured.
-func measure(ctx context.Context, chosen []row, s scale, profiles string, progress io.Writer) (report, error) {
-	dir, err := os.MkdirTemp("", "doorward-bench-")
-	if err != nil {
+func measure(ctx context.Context, chosen []row, b bench) (report, error) {
+	var err error
+	if b.dir, err = os.MkdirTemp("", "doorward-bench-"); err != nil {
 		return report{}, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory that stays behind is no wrong answer
-	b := &bench{scale: s, dir: dir, profiles: profiles, stderr: progress}
-	out := report{Machine: describeMachine(dir)}
+	defer os.RemoveAll(b.dir) //nolint:errcheck // a temporary directory that stays behind is no wrong answer
+	out := report{Machine: describeMachine(b.dir)}
 	others := watchOthers()
 	for _, r := range chosen {
 		begun := time.Now()
@@ -121,9 +150,10 @@ func measure(ctx context.Context, chosen []row, s scale, profiles string, progre
 			f.Row = r.name
 			out.Figures = append(out.Figures, f)
 		}
-		fmt.Fprintf(progress, "%-12s %s in %.1f s\n", r.name, outcome(err), time.Since(begun).Seconds())
+		fmt.Fprintf(b.stderr, "%-12s %s in %.1f s\n", r.name, outcome(err), time.Since(begun).Seconds())
 	}
 	out.Machine.Others = others()
+	out.Skipped = b.skipped
 	return out, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,7 @@ var rows = []row{
 	{"size", sizeRow},
 	{"memory", memoryRow},
 	{"start", startRow},
+	{"compare", compareRow},
 }
 
 // bench is what the rows share.
@@ -30,9 +32,11 @@ type bench struct {
 	dir      string // for databases; removed at the end
 	profiles string // a directory, or "" for no profiles
 	profile  string // the file of this row, or ""
+	offline  bool   // what must be fetched is skipped
 	stderr   io.Writer
 
-	crowd *crowd // measured once, for two rows
+	crowd   *crowd    // measured once, for two rows
+	skipped []missing // what could not be measured here
 }
 
 func (b *bench) forRow(name string) *bench {
@@ -40,6 +44,13 @@ func (b *bench) forRow(name string) *bench {
 		b.profile = filepath.Join(b.profiles, name+".pprof")
 	}
 	return b
+}
+
+// skip notes what the machine lacks; measure tells.
+func (b *bench) skip(m missing) {
+	if !slices.Contains(b.skipped, m) {
+		b.skipped = append(b.skipped, m)
+	}
 }
 
 // scale is how much of everything is done.
@@ -52,6 +63,8 @@ type scale struct {
 	sessions  int           // in the large store
 	starts    int
 	rate      int // requests a second of the open loop
+	crowded   int // clients of the compared stacks
+	easyRate  int // requests a second that each of them can bear
 }
 
 // scaleFor returns the scale at which each timed row takes so many seconds.
@@ -59,7 +72,7 @@ func scaleFor(seconds float64) scale {
 	const rounds = 5
 	return scale{
 		rounds: rounds, round: time.Duration(seconds / (2 * (rounds + 1)) * float64(time.Second)),
-		clients: 32, accounts: 64, strangers: max(int(500*seconds), 32), sessions: 100_000, starts: 20, rate: 10_000,
+		clients: 32, accounts: 64, strangers: max(int(500*seconds), 32), sessions: 100_000, starts: 20, rate: 10_000, crowded: 64, easyRate: 1000,
 	}
 }
 

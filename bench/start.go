@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -102,13 +100,9 @@ func (b *bench) startUp(ctx context.Context, program string, args ...string) (s 
 	defer func() {
 		err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	address, err := addressOf(out)
 	if err != nil {
-		return sample{}, fmt.Errorf("%s does not say where it listens: %w", filepath.Base(program), err)
-	}
-	address, ok := strings.CutPrefix(strings.TrimSpace(line), listening)
-	if !ok {
-		return sample{}, fmt.Errorf("%s says %q", filepath.Base(program), line)
+		return sample{}, fmt.Errorf("%s: %w", filepath.Base(program), err)
 	}
 	c, err := dial(ctx, address)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -33,6 +34,65 @@ func residentBytes() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
+// treeCPU returns what processes and their children have used so far, from
+// proc(5), those included that have ended and were waited for.
+func treeCPU(roots []int) (time.Duration, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	type process struct {
+		parent int
+		used   time.Duration
+	}
+	all := make(map[int]process)
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		if err != nil {
+			continue // it has ended meanwhile, and its parent knows what it used
+		}
+		// The second field is the name in parentheses and may hold anything.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) < 15 {
+			return 0, fmt.Errorf("/proc/%d/stat reads %q", pid, stat)
+		}
+		var p process
+		if p.parent, err = strconv.Atoi(string(fields[1])); err != nil {
+			return 0, err
+		}
+		for _, field := range fields[11:15] { // utime, stime, cutime, cstime
+			ticks, err := strconv.ParseInt(string(field), 10, 64)
+			if err != nil {
+				return 0, err
+			}
+			p.used += time.Duration(ticks) * time.Second / hertz
+		}
+		all[pid] = p
+	}
+	var sum time.Duration
+	for pid := range all {
+		for at := pid; at != 0; at = all[at].parent {
+			if slices.Contains(roots, at) {
+				sum += all[pid].used
+				break
+			}
+		}
+	}
+	for _, root := range roots {
+		if _, alive := all[root]; !alive {
+			return 0, fmt.Errorf("process %d has ended", root)
+		}
+	}
+	return sum, nil
+}
+
+// hertz is the unit of times in proc(5), on every architecture that Go runs on.
+const hertz = 100
+
 // machineCPU returns the time that the processors were not idle since the
 // system started, and how much of it went to this process and to its children
 // that have ended. What a hypervisor took away counts as not idle.
@@ -41,7 +101,6 @@ func machineCPU() (all, own time.Duration, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	const hertz = 100 // of the times in proc(5), on every architecture that Go runs on
 	line, _, _ := bytes.Cut(stat, []byte("\n"))
 	for i, field := range bytes.Fields(line) {
 		// cpu user nice system idle iowait irq softirq steal, and guest
