@@ -31,6 +31,7 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/signing"
+	"github.com/doorward/doorward/internal/why"
 	"github.com/doorward/doorward/verify"
 )
 
@@ -166,10 +167,12 @@ func (s *Server) start(ctx context.Context) error {
 		"doorward_revoked_sessions":       func() float64 { return float64(s.auth.Revoked().Len()) },
 		"doorward_password_hashes_queued": func() float64 { return float64(s.pool.Stats().Queued) },
 	})
+	tell := func(r *http.Request, code doorward.Code, denial string) *why.Told { return s.api.Told(r, code, denial) }
 	s.api, err = httpapi.New(httpapi.Config{
-		Auth: s.auth, Guard: s.guard, Issuer: s.cfg.Issuer, Life: s.cfg.life(),
+		Pages: pages.Errors(tell),
+		Auth:  s.auth, Guard: s.guard, Issuer: s.cfg.Issuer, Life: s.cfg.life(),
 		AllowedOrigins: s.cfg.AllowedOrigins, TrustedProxies: s.cfg.TrustedProxies,
-		Metrics: s.metrics, Pages: pages.Errors(), Now: s.cfg.Now, Log: s.cfg.Log,
+		Metrics: s.metrics, Now: s.cfg.Now, Log: s.cfg.Log,
 	})
 	return err
 }

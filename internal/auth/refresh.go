@@ -10,6 +10,7 @@ import (
 	"github.com/doorward/doorward/internal/event"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/internal/user"
 )
 
@@ -107,6 +108,13 @@ func (a *Auth) openRefreshToken(text secret.Text) (session.Token, session.Key, *
 			"not a refresh token that this server issued: its form or its MAC is wrong")
 	}
 	return t, key, nil
+}
+
+// SessionOf returns the session that a refresh token was issued to, and false
+// where this server did not issue it. What the token is worth it does not say.
+func (a *Auth) SessionOf(text secret.Text) (ulid.ID, bool) {
+	t, _, refusal := a.openRefreshToken(text)
+	return t.Session, refusal == nil
 }
 
 // endReused ends the session of a superseded token. It decides once more on

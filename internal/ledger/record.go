@@ -26,6 +26,8 @@ type Record struct {
 	Detail  string          `json:"detail"`          // the public sentence
 	Private doorward.Reason `json:"private"`
 
+	// RetryAfter is how long the caller was told to wait; zero for nothing.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 	// Key is the name of the API key that a guard in another program reported
 	// with; empty where a server refused.
 	Key string `json:"key,omitempty"`
@@ -57,7 +59,7 @@ func NewRecord(r *http.Request, d *doorward.Denial) Record {
 	return Record{
 		ID: d.ID, Code: d.Code, Status: d.Status(), At: d.At,
 		Method: r.Method, Path: r.URL.Path, Agent: r.UserAgent(),
-		Detail: d.PublicDetail(), Private: d.Private,
+		Detail: d.PublicDetail(), Private: d.Private, RetryAfter: d.RetryAfter,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	_ "embed" // the template
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/why"
 )
 
 const errorsPath = "/errors/"
@@ -20,18 +21,25 @@ const errorsPath = "/errors/"
 // /errors/CODE, the page behind the `type` of every refusal. As HTML, JSON or
 // Markdown, whichever the Accept field likes best, JSON where it does not care;
 // /errors/CODE.md is always Markdown. A denial's id in ?denial= is repeated with
-// the command that tells its story.
+// the command that tells its story; where tell has something to say of it to
+// whoever asks, that is there as well. Nil tells nobody anything.
 //
-// Nothing is rendered before it is asked for, and everything only once.
-func Errors() http.Handler {
-	e := &errorPages{index: sync.OnceValue(newIndex), codes: make(map[string]func() *articlePage)}
+// Nothing is rendered before it is asked for, and all but what is about one
+// denial only once.
+func Errors(tell Teller) http.Handler {
+	e := &errorPages{tell: tell, index: sync.OnceValue(newIndex), codes: make(map[string]func() *articlePage)}
 	for _, info := range doorward.Codes() {
 		e.codes[string(info.Code)] = sync.OnceValue(func() *articlePage { return newArticlePage(info) })
 	}
 	return e
 }
 
+// Teller returns what whoever sent a request may know of a denial with a code,
+// or nil for nothing.
+type Teller func(r *http.Request, code doorward.Code, denial string) *why.Told
+
 type errorPages struct {
+	tell  Teller
 	index func() variants
 	codes map[string]func() *articlePage
 }
@@ -55,7 +63,17 @@ func (e *errorPages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page().plain.serve(w, r, asMarkdown)
 		return
 	}
-	page().about(r.URL.Query().Get("denial")).serve(w, r, negotiate(r.Header.Values("Accept")))
+	f := negotiate(r.Header.Values("Accept"))
+	denial := r.URL.Query().Get("denial")
+	if !doorward.ValidDenialID(denial) {
+		page().plain.serve(w, r, f)
+		return
+	}
+	var told *why.Told
+	if e.tell != nil {
+		told = e.tell(r, doorward.Code(name), denial)
+	}
+	page().write(denial, told).serveOnce(w, r, f)
 }
 
 // reads refuses every method but GET and HEAD.
@@ -84,6 +102,16 @@ func (v variants) serve(w http.ResponseWriter, r *http.Request, f format) {
 	w.Header().Add("Vary", "Accept")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	v[f].serve(w, r)
+}
+
+// serveOnce answers with what is about one denial, and may be for one caller's
+// eyes: nobody keeps it. Whether it is, the fields of the answer do not tell.
+func (v variants) serveOnce(w http.ResponseWriter, r *http.Request, f format) {
+	w.Header().Add("Vary", "Accept")
+	w.Header().Set("Cache-Control", "no-store")
+	d := *v[f]
+	d.etag = ""
+	d.serve(w, r)
 }
 
 // newIndex and newArticlePage panic where the embedded pages are at fault: a
@@ -156,19 +184,13 @@ func newArticlePage(info doorward.CodeInfo) *articlePage {
 		panic(err)
 	}
 	p := &articlePage{article: a, view: newView(a)}
-	p.plain = p.write("")
+	p.plain = p.write("", nil)
 	return p
 }
 
-// about returns the page with a word on one denial, where id is one.
-func (p *articlePage) about(id string) variants {
-	if !doorward.ValidDenialID(id) {
-		return p.plain
-	}
-	return p.write(id)
-}
-
-func (p *articlePage) write(denial string) variants {
+// write returns the page with a word on one denial, where there is one, and
+// with what its caller is told of it.
+func (p *articlePage) write(denial string, told *why.Told) variants {
 	a := p.article
 	view := p.view
 	explained := explanation{
@@ -178,8 +200,12 @@ func (p *articlePage) write(denial string) variants {
 	file := a.File
 	if denial != "" {
 		view.Denial = denial
-		explained.Denial = &story{denial, "doorward why " + denial}
+		explained.Denial = &story{denial, "doorward why " + denial, told}
 		file += fmt.Sprintf("\n---\n\nDenial %s: the operator can read its story with `doorward why %s`.\n", denial, denial)
+	}
+	if told != nil {
+		view.Told = told
+		file += fmt.Sprintf("\nTo you, whose request it was, %s: %s\n", why.Stamp(told.At), strings.Join(told.Text, " "))
 	}
 	return newVariants(execute("article", view), encode(explained), []byte(file))
 }
@@ -205,6 +231,8 @@ type fix struct {
 type story struct {
 	ID  string `json:"id"`
 	Why string `json:"why"`
+
+	Yours *why.Told `json:"yours,omitempty"`
 }
 
 func encode(v any) []byte {
@@ -223,6 +251,7 @@ type view struct {
 	Info     doorward.CodeInfo
 	Wire     string
 	Denial   string
+	Told     *why.Told
 	Recovery string
 
 	Meaning, Causes, Caller, Developer, Operator, Evidence, Client template.HTML
@@ -261,6 +290,7 @@ var (
 		return template.Must(template.New("errors").Funcs(template.FuncMap{
 			"sheet": func() template.CSS { return errorSheet().CSS },
 			"icon":  func() template.URL { return icon },
+			"stamp": why.Stamp,
 		}).Parse(errorHTML))
 	})
 )

@@ -111,7 +111,7 @@ func TestSplit(t *testing.T) {
 // TestFormatsAgree: JSON, HTML and Markdown of a page say the same, and the
 // same as the table of codes.
 func TestFormatsAgree(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	for _, a := range articles(t) {
 		target := "/errors/" + string(a.Info.Code)
 		var got explanation
@@ -151,7 +151,7 @@ func TestFormatsAgree(t *testing.T) {
 }
 
 func TestIndexListsAllCodes(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	var got index
 	if err := json.Unmarshal([]byte(pageOf(t, h, "/errors/", "*/*")), &got); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ var (
 
 // TestLinksResolve walks every link of every page, in HTML and in Markdown.
 func TestLinksResolve(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	targets := []string{"/errors/"}
 	for _, info := range doorward.Codes() {
 		targets = append(targets, "/errors/"+string(info.Code), "/errors/"+string(info.Code)+".md")
@@ -233,7 +233,7 @@ func TestLinksResolve(t *testing.T) {
 // TestNoLeftovers: nothing of the Markdown is left in the HTML, every block of
 // code names its language, and nothing is dropped.
 func TestNoLeftovers(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	for _, a := range articles(t) {
 		page := pageOf(t, h, "/errors/"+string(a.Info.Code), "text/html")
 		prose := regexp.MustCompile(`(?s)<style>.*?</style>|<pre.*?</pre>|<code>.*?</code>`).ReplaceAllString(page, "")
@@ -283,7 +283,7 @@ func TestCommandsExist(t *testing.T) {
 }
 
 func TestDenialIsRepeated(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	target := "/errors/TOKEN_EXPIRED?denial=" + anID
 	if page := pageOf(t, h, target, "text/html"); !strings.Contains(page, "<code>doorward why "+anID+"</code>") {
 		t.Error("the HTML does not name the denial")
@@ -295,7 +295,7 @@ func TestDenialIsRepeated(t *testing.T) {
 	if err := json.Unmarshal([]byte(pageOf(t, h, target, "application/json")), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Denial == nil || *got.Denial != (story{anID, "doorward why " + anID}) {
+	if got.Denial == nil || *got.Denial != (story{ID: anID, Why: "doorward why " + anID}) {
 		t.Errorf("JSON says %+v of the denial", got.Denial)
 	}
 	if page := pageOf(t, h, "/errors/TOKEN_EXPIRED", "text/html"); strings.Contains(page, anID) {
@@ -305,7 +305,7 @@ func TestDenialIsRepeated(t *testing.T) {
 
 // TestNothingOfACallerIsRepeated: what is no denial's id is not shown at all.
 func TestNothingOfACallerIsRepeated(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	for _, s := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `dn_`, `dn_x`, anID + `"`, anID + "\n", " " + anID,
 		`dn_01JD3ZK8W4T6N5Q2R7X9V0B1C<`, "`" + anID, strings.Repeat("a", 8000),
@@ -324,7 +324,7 @@ func TestNothingOfACallerIsRepeated(t *testing.T) {
 }
 
 func TestUnknownIsAProblem(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	for _, target := range []string{
 		"/errors/NO_SUCH_CODE", "/errors/token_expired", "/errors/TOKEN_EXPIRED/", "/errors/.md", "/errors/TOKEN_EXPIRED.md.md", "/errors/TOKEN_EXPIRED.html",
 		"/", "/TOKEN_EXPIRED", "/errors", "/errors/%2e%2e/docs.go",
@@ -341,7 +341,7 @@ func TestUnknownIsAProblem(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions, "BREW"} {
 		for _, target := range []string{"/errors/", "/errors/TOKEN_EXPIRED", "/errors/NO_SUCH_CODE"} {
 			res := get(t, h, method, target)
@@ -363,8 +363,8 @@ func TestMethods(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	h := Errors()
-	for _, target := range []string{"/errors/", "/errors/RATE_LIMITED", "/errors/RATE_LIMITED?denial=" + anID} {
+	h := Errors(nil)
+	for _, target := range []string{"/errors/", "/errors/RATE_LIMITED"} {
 		etags := make(map[string]string)
 		for f, kind := range contentTypes {
 			res := get(t, h, http.MethodGet, target, "Accept", kind)
@@ -416,7 +416,7 @@ func contained(t *testing.T, res *http.Response) {
 }
 
 func TestPagesAreContained(t *testing.T) {
-	h := Errors()
+	h := Errors(nil)
 	contained(t, get(t, h, http.MethodGet, "/errors/", "Accept", "text/html"))
 	for _, info := range doorward.Codes() {
 		contained(t, get(t, h, http.MethodGet, "/errors/"+string(info.Code)+"?denial="+anID, "Accept", "text/html"))
@@ -426,13 +426,13 @@ func TestPagesAreContained(t *testing.T) {
 // TestNothingIsRenderedAtTheStart: making the handler is cheap, since every
 // server does so when it starts.
 func TestNothingIsRenderedAtTheStart(t *testing.T) {
-	if n := testing.AllocsPerRun(10, func() { Errors() }); n > 200 {
+	if n := testing.AllocsPerRun(10, func() { Errors(nil) }); n > 200 {
 		t.Errorf("Errors allocates %v times", n)
 	}
 }
 
 func BenchmarkErrors(b *testing.B) {
-	h := Errors()
+	h := Errors(nil)
 	r := httptest.NewRequest(http.MethodGet, "/errors/TOKEN_EXPIRED", nil)
 	r.Header.Set("Accept", "text/html")
 	for b.Loop() {

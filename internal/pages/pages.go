@@ -63,7 +63,9 @@ func newDocument(kind, policy string, body []byte) *document {
 func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", d.kind)
-	h.Set("ETag", d.etag)
+	if d.etag != "" {
+		h.Set("ETag", d.etag)
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	if d.policy != "" {

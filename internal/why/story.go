@@ -61,9 +61,22 @@ func (s *story) request(r *Record) {
 	if r.Agent != "" {
 		s.line("Request", "by what calls itself %s", Printable(r.Agent))
 	}
-	if r.Node != "" {
+	switch {
+	case r.Key != "":
+		s.line("Node", "%s, a guard that reports with the API key %q", or(r.Node, "a guard without a name"), r.Key)
+	case r.Node != "":
 		s.line("Node", "%s", Printable(r.Node))
 	}
+	if r.Ahead != 0 {
+		s.line("Clock", "the clock of %s was %s this server's; the times here are by this server's", or(r.Node, "that guard"), aheadOf(r.Ahead))
+	}
+}
+
+func aheadOf(d time.Duration) string {
+	if d < 0 {
+		return Span(d) + " behind"
+	}
+	return Span(d) + " ahead of"
 }
 
 func (s *story) reason(r *Record, f Facts) {
@@ -72,6 +85,9 @@ func (s *story) reason(r *Record, f Facts) {
 	s.line("Cause", "%s", Printable(p.Text))
 	if p.By != 0 {
 		s.line("Cause", "missed by %s", exact(p.By))
+	}
+	if r.RetryAfter > 0 && r.Code == doorward.RateLimited {
+		s.line("Limit", "lifts %s", s.when(r.At.Add(r.RetryAfter)))
 	}
 	if t := tokenText(p.Token); t != "" {
 		s.line("Token", "%s", t)
@@ -220,6 +236,9 @@ var recoveries = map[doorward.Recovery]string{
 }
 
 func (s *story) next(r *Record) {
+	if by := r.Private.By; (r.Code == doorward.TokenExpired && 0 < by && by <= r.Ahead) || (r.Code == doorward.TokenNotActive && 0 < by && by <= -r.Ahead) {
+		s.line("Next", "The clock of %s is %s off and refuses good tokens: set it.", or(r.Node, "that guard"), Span(r.Ahead))
+	}
 	if r.Private.Next != "" {
 		s.line("Next", "%s", Printable(r.Private.Next))
 	}
@@ -231,13 +250,17 @@ func (s *story) next(r *Record) {
 // counted tells of a denial that was one of too many to keep.
 func (s *story) counted(f Facts) {
 	s.line("", "%s", f.ID)
-	s.line("", "Not kept one by one: more was refused at that time than is worth keeping, and the rest was counted.")
+	s.line("", "Not kept by itself: more was refused at that time than is kept one by one, and the rest was counted.")
 	s.line("", "")
-	s.line("When", "%s", s.when(f.At))
+	s.line("When", "%s, by its id", s.when(f.At))
 	for _, flood := range f.Floods {
-		s.line("Counted", "%d more of %s in the minute from %s", flood.Count, flood.Code, Stamp(flood.Minute))
+		s.line("Counted", "%d of %s in the minute from %s", flood.Count, flood.Code, Stamp(flood.Minute))
 	}
-	s.line("Next", "Look at those that were kept; they are of the same kind: doorward why --last 20")
+	s.line("Next", "The answer with this id named its code. Those that were kept before the flood, and one a second during it, are of the same kind:")
+	for _, flood := range f.Floods {
+		s.line("Next", "doorward why --code %s --last 20", flood.Code)
+	}
+	s.line("Next", "If nobody was answered with this id, it is made up: then nothing was refused that it names.")
 }
 
 func or(s, unknown string) string {

@@ -82,11 +82,30 @@ Next      The client renews its access token and sends the request once more; wi
 			ID: record.ID, At: record.At,
 			Floods: []Flood{{Minute: at(27, 0), Code: doorward.InvalidCredentials, Count: 12345}},
 		}, `dn_01KAS2M3A0ZP8V3Q2J5X7R9T4B
-Not kept one by one: more was refused at that time than is worth keeping, and the rest was counted.
+Not kept by itself: more was refused at that time than is kept one by one, and the rest was counted.
+
+When      2026-11-23 12:27:30 UTC (2 minutes 30 seconds ago), by its id
+Counted   12345 of INVALID_CREDENTIALS in the minute from 2026-11-23 12:27:00 UTC
+Next      The answer with this id named its code. Those that were kept before the flood, and one a second during it, are of the same kind:
+          doorward why --code INVALID_CREDENTIALS --last 20
+          If nobody was answered with this id, it is made up: then nothing was refused that it names.
+`},
+		{"reported by a guard whose clock is wrong", Facts{ID: record.ID, At: record.At, Record: &Record{
+			ID: record.ID, Code: doorward.TokenExpired, Status: 401, At: at(27, 30), Method: "GET", Path: "/", Network: "::1",
+			Detail: "The access token has expired", Node: "api-1", Key: "reports", Ahead: 20 * time.Minute,
+			Private: doorward.Reason{Check: "exp", Text: "expired 5m0s ago", By: 5 * time.Minute},
+		}}, `dn_01KAS2M3A0ZP8V3Q2J5X7R9T4B  TOKEN_EXPIRED (401)
+The caller was told: The access token has expired.
 
 When      2026-11-23 12:27:30 UTC (2 minutes 30 seconds ago)
-Counted   12345 more of INVALID_CREDENTIALS in the minute from 2026-11-23 12:27:00 UTC
-Next      Look at those that were kept; they are of the same kind: doorward why --last 20
+Request   GET / from ::1
+Node      api-1, a guard that reports with the API key "reports"
+Clock     the clock of api-1 was 20 minutes ahead of this server's; the times here are by this server's
+Check     exp
+Cause     expired 5m0s ago
+          missed by 5 minutes
+Next      The clock of api-1 is 20 minutes off and refuses good tokens: set it.
+          The client renews its access token and sends the request once more; without a refresh token it signs in.
 `},
 	} {
 		t.Run(test.name, func(t *testing.T) {
