@@ -89,7 +89,9 @@ type Config struct {
 
 	// Node names this server in its records. Empty means the host's name.
 	Node string
-	// Now is the clock. Nil means the system's.
+	// Now is this machine's clock; where the store has another, and they are
+	// more than 2 seconds apart, the store's counts, so that all nodes agree.
+	// Nil means the system's.
 	Now func() time.Time
 	// Log gets what an operator should know. Nil means slog.Default().
 	Log *slog.Logger
@@ -124,6 +126,9 @@ type Server struct {
 	guard   *guard.Guard
 	metrics *httpapi.Metrics
 	api     *httpapi.API
+	clock   *clock
+
+	stopClock func()
 }
 
 // New starts a server on a store, making its first keys where there are none.
@@ -133,10 +138,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, pool: hashpool.New(cfg.HashWorkers)}
+	clock, stopClock, err := startClock(ctx, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, pool: hashpool.New(cfg.HashWorkers), clock: clock, stopClock: stopClock}
 	s.auth, err = cfg.stories(s.pool)
 	if err != nil {
 		s.pool.Close()
+		stopClock()
 		return nil, err
 	}
 	if err := s.start(ctx); err != nil {
@@ -166,6 +176,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.metrics = httpapi.NewMetrics(map[string]func() float64{
 		"doorward_revoked_sessions":       func() float64 { return float64(s.auth.Revoked().Len()) },
 		"doorward_password_hashes_queued": func() float64 { return float64(s.pool.Stats().Queued) },
+		"doorward_clock_offset_seconds":   s.clock.offset,
 	})
 	tell := func(r *http.Request, code doorward.Code, denial string) *why.Told { return s.api.Told(r, code, denial) }
 	s.api, err = httpapi.New(httpapi.Config{
@@ -225,6 +236,7 @@ func (s *Server) Metrics() http.Handler { return s.metrics }
 func (s *Server) Close() {
 	s.auth.Close()
 	s.pool.Close()
+	s.stopClock()
 }
 
 func (c Config) stories(pool *hashpool.Pool) (*auth.Auth, error) {
