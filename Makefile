@@ -15,7 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: check
-check: deps tidy lint test race web demo torture ## everything that CI runs (the default)
+check: deps tidy lint test doctor race web demo torture ## everything that CI runs (the default)
 
 # Each target keeps all processors busy by itself, and deps must be done first.
 .NOTPARALLEL:
@@ -39,8 +39,13 @@ lint: .bin/golangci-lint-$(GOLANGCI) ## golangci-lint, built from source on the 
 	mv .bin/golangci-lint $@
 
 .PHONY: test
-test: ## all tests
-	go test ./...
+test: ## all tests but the doctor's corpus
+	go test $$(go list ./... | grep -v /internal/corpus)
+
+# In its own directory go test prints what passes, too.
+.PHONY: doctor
+doctor: ## the doctor on stacks that refuse, and its score
+	cd internal/corpus && go test -count=1
 
 .PHONY: race
 race: ## the tests of what runs concurrently, under the race detector
@@ -68,7 +73,7 @@ soak: torture ## the same, the Go client, the rotation rule and histories of fle
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.
-SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|fleet|interop|linear|password|session|storetest)|server|sqlite
+SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|corpus|fleet|interop|linear|password|session|storetest)|server|sqlite
 
 .PHONY: short
 short: ## the quick tests and the server's scripts, in under 10 s once built

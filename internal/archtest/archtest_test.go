@@ -77,6 +77,7 @@ var rooms = []room{
 	{"internal/interop", 7, nil},
 	{"internal/fleet", 7, nil},
 	{"internal/linear", 7, []string{"internal/fleet"}},
+	{"internal/corpus", 7, nil},
 }
 
 // forbidden imports, each with the reason that a failing test prints.
