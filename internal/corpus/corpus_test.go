@@ -66,6 +66,9 @@ func TestCorpus(t *testing.T) {
 		all = slices.DeleteFunc(all, func(s *scenario) bool { return !like(only, s.name) })
 	}
 	binary := build(t)
+	if exec.CommandContext(t.Context(), binary, "doctor", "--help").Run() != nil {
+		t.Skip("the command has no doctor yet")
+	}
 	results := make([]*result, len(all))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 2*runtime.NumCPU())
@@ -101,26 +104,11 @@ func build(t *testing.T) string {
 
 // run plays a scenario twice: for programs and for people.
 func run(t *testing.T, binary string, s *scenario) (*result, error) {
-	st := &stage{
-		now: time.Now().Truncate(time.Second), keys: map[string]*key{}, secrets: map[string]string{},
-		tokens: map[string]string{}, hosts: map[string]*host{},
-	}
-	if err := st.makeKeys(s.keys); err != nil {
+	st, err := s.setUp()
+	if err != nil {
 		return nil, err
 	}
-	for _, d := range s.hosts {
-		h := &host{decl: d, stage: st}
-		if err := h.open(); err != nil {
-			return nil, err
-		}
-		defer h.close()
-		st.hosts[d.name] = h
-	}
-	for _, d := range s.tokens {
-		if err := st.makeToken(d); err != nil {
-			return nil, err
-		}
-	}
+	defer st.close()
 	dir := t.TempDir()
 	args, stdin, err := st.input(s, dir)
 	if err != nil {
@@ -224,7 +212,11 @@ func (st *stage) input(s *scenario, dir string) (args []string, stdin string, er
 	if err := os.WriteFile(filepath.Join(dir, ".netrc"), []byte(filled["netrc"]), 0o600); err != nil {
 		return nil, "", err
 	}
-	return args, filled["stdin"], os.WriteFile(filepath.Join(dir, "ca.pem"), certificatePEM(), 0o600)
+	ca, err := certificatePEM()
+	if err != nil {
+		return nil, "", err
+	}
+	return args, filled["stdin"], os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600)
 }
 
 func (st *stage) arrivals() (all []arrival, err error) {
@@ -237,6 +229,8 @@ func (st *stage) arrivals() (all []arrival, err error) {
 
 // manners looks at what the doctor must not do, whatever it finds.
 func (st *stage) manners(r *result, s *scenario, arrived []arrival, written map[string][]byte) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	given := s.args + s.text + s.stdin + s.har
 	for _, a := range arrived {
 		if !slices.Contains([]string{"GET", "HEAD", "OPTIONS"}, a.method) && !strings.Contains(given, "--send") {
@@ -316,7 +310,7 @@ func judgeAll(t *testing.T, results []*result) {
 			if r.grade == wrongCertain {
 				report = t.Errorf
 			}
-			report("%s: %v: expected %s, said %s", r.scenario.name, r.grade, r.scenario.expect.cause, r.said)
+			report("%s: %v: expected %s, said %s", r.scenario.name, r.grade, strings.Join(r.scenario.expect.equal, "/"), r.said)
 		}
 		for _, fault := range r.faults {
 			t.Errorf("%s: %s", r.scenario.name, fault)

@@ -65,7 +65,11 @@ func (h *host) origin() string {
 // open binds the port, so that everybody can be told of it before anybody answers.
 func (h *host) open() error {
 	h.name, h.count = "127.0.0.1", map[string]int{}
-	config := &tls.Config{Certificates: []tls.Certificate{serverCertificate()}, NextProtos: []string{"http/1.1"}}
+	own, err := loopback()
+	if err != nil {
+		return err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{own}, NextProtos: []string{"http/1.1"}}
 	for _, option := range h.decl.options {
 		word, rest, _ := strings.Cut(option, " ")
 		switch word {
@@ -85,6 +89,13 @@ func (h *host) open() error {
 			h.down = true
 		case "silent":
 			h.silent = true
+		case "certificate":
+			h.tls = true
+			c, err := makeCertificate(rest)
+			if err != nil {
+				return err
+			}
+			config.Certificates = []tls.Certificate{c}
 		case "client-certificate":
 			h.tls = true
 			config.ClientAuth = map[string]tls.ClientAuthType{"required": tls.RequireAnyClientCert, "asked": tls.RequestClientCert}[rest]
@@ -125,8 +136,6 @@ func (h *host) serve() {
 		go h.converse(conn)
 	}
 }
-
-func (h *host) close() { h.listener.Close() }
 
 // reset forgets what was asked before.
 func (h *host) reset() {
@@ -198,14 +207,12 @@ func (h *host) answer(conn net.Conn, req *http.Request, raw string, head int) bo
 			return false
 		}
 		if fits {
-			text = r.answer
+			if text, err = h.stage.fill(r.answer); err != nil {
+				h.fail(err)
+				return false
+			}
 			break
 		}
-	}
-	text, err := h.stage.fill(text)
-	if err != nil {
-		h.fail(err)
-		return false
 	}
 	for {
 		line, rest, _ := strings.Cut(text, "\n")
@@ -236,7 +243,7 @@ func (h *host) answer(conn net.Conn, req *http.Request, raw string, head int) bo
 	if req.Method == http.MethodHead {
 		body = ""
 	}
-	_, err = io.WriteString(conn, strings.Join(lines, "\r\n")+"\r\n\r\n"+body)
+	_, err := io.WriteString(conn, strings.Join(lines, "\r\n")+"\r\n\r\n"+body)
 	return err == nil && !slices.ContainsFunc(lines, isField("connection: close"))
 }
 
@@ -328,30 +335,34 @@ func like(pattern, s string) bool {
 	return false
 }
 
-var authority = sync.OnceValues(func() (tls.Certificate, error) {
+// makeCertificate makes one of its own authority, for a name and for loopback
+// or, where the name is another's, for that alone.
+func makeCertificate(name string) (tls.Certificate, error) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "corpus"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{name},
+	}
+	if name == "localhost" {
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k}, err
-})
-
-func serverCertificate() tls.Certificate {
-	c, err := authority()
-	if err != nil {
-		panic(err)
-	}
-	return c
 }
 
+// loopback is what every host of TLS shows unless its scenario says otherwise.
+var loopback = sync.OnceValues(func() (tls.Certificate, error) { return makeCertificate("localhost") })
+
 // certificatePEM is what a client has to trust.
-func certificatePEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: serverCertificate().Certificate[0]})
+func certificatePEM() ([]byte, error) {
+	c, err := loopback()
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), nil
 }

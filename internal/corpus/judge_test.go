@@ -45,12 +45,13 @@ func (e expectation) judge(found []diagnosis) (grade, string) {
 	if first.Confidence != "certain" && first.Confidence != "likely" && first.Cause != "NONE" && first.Cause != "UNKNOWN" {
 		return wrong, fmt.Sprintf("the confidence is %q", first.Confidence)
 	}
+	same := slices.Contains(e.equal, first.Cause)
 	switch {
-	case first.Cause == "UNKNOWN" && e.cause != "UNKNOWN":
+	case first.Cause == "UNKNOWN" && !same:
 		return unknown, ""
-	case first.Cause != e.cause && certain:
+	case !same && certain:
 		return wrongCertain, ""
-	case first.Cause != e.cause && !slices.Contains(e.or, first.Cause):
+	case !same && !slices.Contains(e.or, first.Cause):
 		return wrong, ""
 	case certain && e.likely:
 		return wrongCertain, "nothing proves it"
@@ -85,7 +86,7 @@ func (e expectation) judgeRest(found []diagnosis) error {
 		return fmt.Errorf("the findings that follow are %v", then)
 	}
 	for _, cause := range then {
-		if e.then == nil && !slices.Contains(slices.Concat([]string{e.cause}, e.must, e.may, e.or), cause) {
+		if e.then == nil && !slices.Contains(slices.Concat(e.equal, e.must, e.may, e.or), cause) {
 			return fmt.Errorf("a finding that follows says %s, which it is not", cause)
 		}
 	}
@@ -134,6 +135,7 @@ func TestJudge(t *testing.T) {
 		{"HANDLER_NOT_RUN likely", `{"cause":"HANDLER_NOT_RUN","confidence":"likely"}`, likelyOnly},
 		{"EXPIRED\nor: CLOCK_SKEW", `{"cause":"CLOCK_SKEW","confidence":"likely"}`, likelyOnly},
 		{"EXPIRED\nor: CLOCK_SKEW", `{"cause":"CLOCK_SKEW","confidence":"certain"}`, wrongCertain},
+		{"EXPIRED/CLOCK_SKEW", `{"cause":"CLOCK_SKEW","confidence":"certain"}`, right},
 		{"UNKNOWN", `{"cause":"UNKNOWN"}`, right},
 		{"UNKNOWN", `{"cause":"BAD_SIGNATURE","confidence":"likely"}`, wrong},
 		{"UNKNOWN", `{"cause":"BAD_SIGNATURE","confidence":"certain"}`, wrongCertain},

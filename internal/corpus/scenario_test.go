@@ -33,6 +33,7 @@ type scenario struct {
 // expectation is what a diagnosis is judged by.
 type expectation struct {
 	cause  string
+	equal  []string // as right as the cause
 	likely bool     // nothing may be certain
 	or     []string // other answers that are right where they are only likely
 	must   []string // what else there is, and has to be said
@@ -107,7 +108,8 @@ func (s *scenario) readComment(text string) error {
 		switch name {
 		case "stack":
 		case "expect":
-			e.cause, e.likely = list[0], len(list) == 2 && list[1] == "likely"
+			e.equal = strings.Split(list[0], "/")
+			e.cause, e.likely = e.equal[0], len(list) == 2 && list[1] == "likely"
 			if len(list) > 2 || len(list) == 2 && !e.likely {
 				return fmt.Errorf("%q: one cause, and perhaps the word likely", line)
 			}
@@ -235,7 +237,7 @@ func TestCoverage(t *testing.T) {
 	count := map[string]int{}
 	for _, s := range load(t) {
 		count[s.expect.cause]++
-		for _, cause := range slices.Concat([]string{s.expect.cause}, s.expect.or, s.expect.must, s.expect.may, s.expect.then) {
+		for _, cause := range slices.Concat(s.expect.equal, s.expect.or, s.expect.must, s.expect.may, s.expect.then) {
 			if familyOf[cause] == "" && cause != onlyAlso {
 				t.Errorf("%s: %s is not in the vocabulary", s.name, cause)
 			}
@@ -246,6 +248,31 @@ func TestCoverage(t *testing.T) {
 		if want := cmp.Or(least[cause], 2); count[cause] < want {
 			t.Errorf("%s is the cause of %d scenarios, want %d", cause, count[cause], want)
 		}
+	}
+}
+
+var answerLine = regexp.MustCompile(`^(wait \S+\n)*(hang up\n|HTTP/1\.[01] \d\d\d)`)
+
+// TestScenarios: all that they name is there.
+func TestScenarios(t *testing.T) {
+	for _, s := range load(t) {
+		st, err := s.setUp()
+		if err != nil {
+			t.Errorf("%s: %v", s.name, err)
+			continue
+		}
+		if _, _, err := st.input(s, t.TempDir()); err != nil {
+			t.Errorf("%s: %v", s.name, err)
+		}
+		for _, h := range s.hosts {
+			for _, r := range h.routes {
+				text, err := st.fill(r.answer + strings.Join(r.conditions, ""))
+				if err != nil || !answerLine.MatchString(text) {
+					t.Errorf("%s: %s %s %s: no answer begins like this: %.40q (%v)", s.name, h.name, r.method, r.path, text, err)
+				}
+			}
+		}
+		st.close()
 	}
 }
 

@@ -34,7 +34,41 @@ type stage struct {
 	secrets  map[string]string
 	tokens   map[string]string
 	hosts    map[string]*host
-	canaries []string // what must not be seen anywhere else
+
+	mu       sync.Mutex // hosts that answer make secrets too
+	canaries []string   // what must not be seen anywhere else
+}
+
+// setUp binds the ports and makes what the scenario declares; nobody answers yet.
+func (s *scenario) setUp() (*stage, error) {
+	st := &stage{
+		now: time.Now().Truncate(time.Second), keys: map[string]*key{}, secrets: map[string]string{},
+		tokens: map[string]string{}, hosts: map[string]*host{},
+	}
+	if err := st.makeKeys(s.keys); err != nil {
+		return nil, err
+	}
+	for _, d := range s.hosts {
+		h := &host{decl: d, stage: st}
+		if err := h.open(); err != nil {
+			st.close()
+			return nil, err
+		}
+		st.hosts[d.name] = h
+	}
+	for _, d := range s.tokens {
+		if err := st.makeToken(d); err != nil {
+			st.close()
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+func (st *stage) close() {
+	for _, h := range st.hosts {
+		h.listener.Close()
+	}
 }
 
 type key struct {
@@ -47,6 +81,8 @@ var placeholder = regexp.MustCompile(`@\{([^{}]+)\}`)
 
 // fill puts what a stage holds where a scenario names it.
 func (st *stage) fill(text string) (string, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	var errs []error
 	// Innermost first: @{repeat 20 @{secret a}}.
 	for range 3 {
@@ -240,6 +276,8 @@ func (st *stage) makeToken(d section) error {
 		}
 	}
 	st.tokens[d.name] = token
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	// The header is no secret, and alike in many tokens.
 	for _, part := range strings.FieldsFunc(token, func(r rune) bool { return strings.ContainsRune(".% \"\n\t\u200b<>", r) })[1:] {
 		if len(part) >= 16 {
