@@ -29,11 +29,11 @@ import (
 // stage is a scenario made real: its keys, its secrets, its tokens, and its
 // hosts on loopback.
 type stage struct {
-	now      time.Time
-	keys     map[string]*key
-	secrets  map[string]string
-	tokens   map[string]string
-	hosts    map[string]*host
+	now     time.Time
+	keys    map[string]*key
+	secrets map[string]string
+	tokens  map[string]string
+	hosts   map[string]*host
 
 	mu       sync.Mutex // hosts that answer make secrets too
 	canaries []string   // what must not be seen anywhere else
