@@ -128,10 +128,10 @@ func (e exchange) entry(style string, i int) (object, error) {
 	if len(e.request) == 0 || len(e.response) == 0 {
 		return nil, fmt.Errorf("exchange %d: a request and an answer", i+1)
 	}
-	method, where, ok := strings.Cut(e.request[0], " ")
+	method, where, _ := strings.Cut(e.request[0], " ")
 	u, err := url.Parse(where)
-	if !ok || err != nil {
-		return nil, fmt.Errorf("%q is no request line (%v)", e.request[0], err)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no request line: %w", e.request[0], err)
 	}
 	reqFields, reqBody := fields(e.request[1:], style)
 	resFields, resBody := fields(e.response[1:], style)
