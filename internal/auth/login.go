@@ -72,7 +72,7 @@ func (a *Auth) Login(ctx context.Context, req LoginRequest) (Grant, error) {
 		if u.State == user.Suspended {
 			return Grant{}, refuse(AccountSuspended, doorward.Reason{
 				Check: "account state", Text: "the password is right and the account is suspended since " + u.StateAt.UTC().Format(time.RFC3339),
-				Next: "an operator lifts it with: doorward user activate", User: u.ID.String(),
+				Next: "an operator lifts it with: " + command("user activate", u.Email), User: u.ID.String(),
 			})
 		}
 		grant, changed, err := a.startSession(ctx, u, renewed, limits, req.Caller)
@@ -83,6 +83,12 @@ func (a *Auth) Login(ctx context.Context, req LoginRequest) (Grant, error) {
 	return Grant{}, errChanging
 }
 
+// Failures that an operator can mend.
+const (
+	noPassword      = "the account has no password"
+	inactiveAccount = "the password is right and the account is inactive"
+)
+
 // loginFailure says why a login fails alike, or "" where it does not: a
 // suspended account is told so, to whoever has the password.
 func loginFailure(u user.User, right bool) string {
@@ -90,11 +96,11 @@ func loginFailure(u user.User, right bool) string {
 	case u.ID.IsZero():
 		return "there is no account with this address"
 	case u.Password == "":
-		return "the account has no password"
+		return noPassword
 	case !right:
 		return "the password is wrong"
 	case u.State == user.Inactive:
-		return "the password is right and the account is inactive"
+		return inactiveAccount
 	default:
 		return ""
 	}
@@ -223,6 +229,12 @@ func (a *Auth) loginFailed(ctx context.Context, limits []counted, u user.User, e
 		return err
 	}
 	private := doorward.Reason{Check: "password", Text: why, Next: "ask for the address and the password again"}
+	switch why {
+	case inactiveAccount:
+		private.Next = "an operator makes it active with: " + command("user activate", u.Email)
+	case noPassword:
+		private.Next = "an operator sets one with: " + command("user password", u.Email)
+	}
 	if !u.ID.IsZero() {
 		private.User = u.ID.String()
 	} else {

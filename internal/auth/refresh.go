@@ -163,10 +163,10 @@ func (a *Auth) refuseStanding(v session.Verdict, token secret.Text, st Standing,
 		r.Private.By = now.Sub(a.cfg.Life.Ends(s))
 	case session.Suspended:
 		r = refuseRefresh(AccountSuspended, token, s, "the account is suspended")
-		r.Private.Next = "an operator lifts it with: doorward user activate"
+		r.Private.Next = "an operator lifts it with: " + command("user activate", st.Email)
 	case session.Inactive:
 		r = refuseRefresh(AccountInactive, token, s, "the account is "+string(user.Inactive))
-		r.Private.Next = "an operator lifts it with: doorward user activate"
+		r.Private.Next = "an operator lifts it with: " + command("user activate", st.Email)
 	default:
 		// A verdict that nobody handles refuses.
 		return refuseRefresh(SessionOver, token, s, "the rules gave the verdict "+v.String())

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward"
@@ -57,4 +58,13 @@ func refuse(cause Cause, private doorward.Reason) *Refusal {
 
 func badInput(member, detail string) *Refusal {
 	return &Refusal{Cause: InputBad, Member: member, Detail: detail}
+}
+
+// command writes a command for an operator to copy. An address may hold what a
+// shell would act on.
+func command(words, operand string) string {
+	if strings.Trim(operand, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+-") != "" || operand == "" || operand[0] == '-' {
+		operand = "'" + strings.ReplaceAll(operand, "'", `'\''`) + "'"
+	}
+	return "doorward " + words + " " + operand
 }

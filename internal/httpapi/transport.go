@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/doorward/doorward"
@@ -98,27 +99,29 @@ func (a *API) sameOrigin(r *http.Request) error {
 		return nil // what no browser adds by itself, no other page can borrow
 	}
 	if err := a.crossOrigin.Check(r); err != nil {
-		return a.crossOriginDenial("the request carries the cookie, and its Sec-Fetch-Site or Origin names an origin that is not configured", r)
+		next := "if it comes through a proxy, let that pass Host, Origin and Sec-Fetch-Site on as they are; a page elsewhere that tries to act for your user was kept from it"
+		origin := ""
+		if sent := r.Header.Get("Origin"); sent != "" {
+			origin = ledger.Cut(ledger.Mask(sent), 200)
+			if plainOrigin.MatchString(origin) { // it goes into a command
+				next = "if the page is yours, start the server with --allowed-origin " + origin + "; if not, a page elsewhere tries to act for your user, and was kept from it"
+			}
+			origin = " (Origin: " + origin + ")"
+		}
+		return a.crossOriginDenial("the request carries the cookie, and its Sec-Fetch-Site or Origin names an origin that is not configured"+origin, next)
 	}
 	unmarked := r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == ""
 	if carries && unmarked && r.Header.Get(transportHeader) == "" && !safeMethod(r.Method) {
-		return a.crossOriginDenial("the request carries the cookie, but none of Sec-Fetch-Site, Origin and Doorward-Transport", r)
+		return a.crossOriginDenial("the request carries the cookie, but none of Sec-Fetch-Site, Origin and Doorward-Transport",
+			"a program that sends the cookie adds Doorward-Transport: cookie; a proxy must leave Origin and Sec-Fetch-Site as they are")
 	}
 	return nil
 }
 
-func (a *API) crossOriginDenial(text string, r *http.Request) error {
-	return doorward.NewDenial(doorward.CrossOrigin, a.now(), doorward.Reason{
-		Check: "origin", Text: text + originOf(r),
-		Next: "send it from the issuer's own origin, or configure the origin of the page",
-	})
-}
+var plainOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9][A-Za-z0-9.:-]*$`)
 
-func originOf(r *http.Request) string {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return " (Origin: " + ledger.Cut(ledger.Mask(origin), 200) + ")"
-	}
-	return ""
+func (a *API) crossOriginDenial(text, next string) error {
+	return doorward.NewDenial(doorward.CrossOrigin, a.now(), doorward.Reason{Check: "origin", Text: text, Next: next})
 }
 
 func safeMethod(method string) bool {
