@@ -117,6 +117,8 @@ var wireFields = []string{"WWW-Authenticate", "Retry-After", "RateLimit", "RateL
 func wireOf(code doorward.Code) string {
 	d := doorward.Denial{Code: code}
 	switch code {
+	case doorward.TokenNotActive:
+		d.RetryAfter = 90 * time.Second
 	case doorward.InsufficientScope:
 		d.Scope = "reports:read"
 	case doorward.RateLimited:
