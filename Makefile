@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 
 # Packages whose goroutines share state; the race detector is slow for the rest. One after the
 # other: under it, two that hash passwords at once look like a flood to each other.
-RACE := ./client ./guard ./internal/auth ./internal/hashpool ./internal/httpapi ./server ./sqlite ./cmd/doorward
+RACE := ./client ./guard ./internal/auth ./internal/hashpool ./internal/httpapi ./server ./sqlite ./postgres ./cmd/doorward
 
 .PHONY: help
 help: ## list the targets
@@ -73,7 +73,7 @@ soak: torture ## the same, the Go client, the rotation rule and histories of fle
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.
-SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|corpus|fleet|interop|linear|password|session|storetest)|server|sqlite
+SLOW := bench|client|cmd/doorward|examples|internal/(archtest|argon2|corpus|fleet|interop|linear|password|pgtest|session|storetest)|server|sqlite|postgres
 
 .PHONY: short
 short: ## the quick tests and the server's scripts, in under 10 s once built

@@ -57,6 +57,7 @@ var rooms = []room{
 	{"internal/pages", 5, []string{"docs", "web"}},
 	{"internal/httpapi", 5, nil},
 	{"sqlite", 5, nil},
+	{"postgres", 5, nil},
 	{"client/tokensource", 5, nil},
 
 	{"server", 6, nil},

@@ -50,10 +50,12 @@ type Store interface {
 	SwapSession(ctx context.Context, old, next session.Session) (bool, error)
 
 	// Follow calls apply with every revocation after the given sequence
-	// number, in order and in batches, those of other processes included,
-	// within 250 ms of their commit; and with none, about once a second, to say
-	// that it has just looked and found no more. It returns nil when ctx ends,
-	// or an error when the store cannot be read.
+	// number, at least once, in order and in batches, those of other processes
+	// included, within 250 ms of their commit; and with none, about once a second,
+	// to say that it has just looked and found no more. A store that lost its
+	// connection, and found another, goes some minutes back and tells again what
+	// it told before: what took over may have given numbers anew. It returns nil
+	// when ctx ends, or an error when the store cannot be read.
 	Follow(ctx context.Context, after int64, apply func([]Revocation)) error
 
 	// Check reports whether the store answers.
