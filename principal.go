@@ -19,20 +19,24 @@ const (
 // after it was made.
 type Principal struct {
 	Kind     Kind
-	Subject  string   // the user's id (`sub`)
+	Subject  string   // the id of the user, or of the API key (`sub`)
 	Session  string   // the session's id (`sid`); empty for a key
 	Client   string   // `client_id`
 	Scopes   []string // `scope`, split at spaces
 	Email    string
-	Name     string
+	Name     string   // of the user, or what the API key was called
 	TokenID  string   // `jti`
 	Methods  []string // `amr`, RFC 8176: how the user signed in
 	Audience []string // `aud`
 
-	AuthTime  time.Time // when the user last proved who they are
+	AuthTime  time.Time // when the user last proved who they are; zero for a key
 	IssuedAt  time.Time
-	ExpiresAt time.Time
+	ExpiresAt time.Time // zero for a key that never expires
 }
+
+// IsKey reports whether p is a machine, by an API key. All that it may do is in
+// its scopes.
+func (p *Principal) IsKey() bool { return p != nil && p.Kind == KindKey }
 
 // HasScope reports whether p was granted scope.
 func (p *Principal) HasScope(scope string) bool {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/cors"
 	"github.com/doorward/doorward/verify"
 )
@@ -28,10 +29,17 @@ type Config struct {
 	// Keys finds the issuer's keys; nil means RemoteKeys for Issuer.
 	Keys KeySource
 
-	// Revocations tells which sessions have ended; nil means that tokens are
-	// good until they expire, even once their user has signed out. With it, a
-	// token without `sid` is refused, because nothing could revoke it.
+	// Revocations tells which sessions have ended: a [Stream] in most programs.
+	// Nil means that tokens are good until they expire, even once their user has
+	// signed out. With it, a token without `sid` is refused, because nothing
+	// could revoke it.
 	Revocations Revocations
+
+	// Introspector tells what a credential is worth at this moment. With one,
+	// API keys are taken beside access tokens, and routes may be strict ([Need]).
+	// Nil means Revocations, if that is an Introspector as a Stream is, or else
+	// none.
+	Introspector Introspector
 
 	// MaxLife is how long after it was issued a token is taken at most, whatever
 	// its `exp` says; zero means to its `exp`. With it a shorter life, once
@@ -87,6 +95,7 @@ type Guard struct {
 	rules       verify.Rules
 	keys        KeySource
 	revocations Revocations
+	apiKeys     *keyring // nil where no API keys are taken
 	maxLife     time.Duration
 	cache       *cache
 	cors        *cors.Policy
@@ -95,16 +104,17 @@ type Guard struct {
 	now         func() time.Time
 }
 
-// Revocations tells which sessions have ended. It is asked for every request
-// and must answer from memory. It must be safe for concurrent use.
+// Revocations tells which sessions and API keys have ended. It is asked for
+// every request and must answer from memory. It must be safe for concurrent use.
 type Revocations interface {
-	// Revoked returns how a session (`sid`) ended, or nil if it has not. An
-	// error means that this is not known, or not recently enough; the request
-	// is then answered 503.
-	Revoked(session string) (*Ending, error)
+	// Revoked returns how a session (by its `sid`) or an API key (by its id)
+	// ended, or nil if it has not. An error means that this is not known, or not
+	// recently enough; the request is then answered 503.
+	Revoked(id string) (*Ending, error)
 }
 
-// Ending is what is known of the end of a session, for the operator.
+// Ending is what is known of the end of a session or an API key, for the
+// operator.
 type Ending struct {
 	At     time.Time // zero if not known
 	Reason string    // "logout", "password" …; may be empty
@@ -153,6 +163,15 @@ func New(c Config) (*Guard, error) {
 			return nil, err
 		}
 	}
+	if s, ok := c.Revocations.(*Stream); ok {
+		s.attach(g.keys)
+	}
+	if c.Introspector == nil {
+		c.Introspector, _ = c.Revocations.(Introspector)
+	}
+	if c.Introspector != nil {
+		g.apiKeys = newKeyring(c.Introspector, c.Revocations == nil)
+	}
 	if c.CacheSize == 0 {
 		c.CacheSize = defaultCacheSize
 	}
@@ -164,26 +183,50 @@ func New(c Config) (*Guard, error) {
 // refused. It reads the Authorization field and nothing else, and answers
 // nothing; see [Guard.Handler] for a middleware.
 func (g *Guard) Check(r *http.Request) (*doorward.Principal, *doorward.Denial) {
+	return g.check(r, false)
+}
+
+func (g *Guard) check(r *http.Request, strict bool) (*doorward.Principal, *doorward.Denial) {
 	token, err := bearer(r)
 	if err != nil {
 		return nil, g.denial(err, "", g.now())
 	}
-	return g.Verify(r.Context(), token)
+	return g.verify(r.Context(), token, strict)
 }
 
-// Verify decides about an access token that came by another way than the
-// Authorization field, such as the metadata of a gRPC call.
+// Verify decides about an access token or an API key that came by another way
+// than the Authorization field, such as the metadata of a gRPC call.
 func (g *Guard) Verify(ctx context.Context, token string) (*doorward.Principal, *doorward.Denial) {
+	return g.verify(ctx, token, false)
+}
+
+func (g *Guard) verify(ctx context.Context, token string, strict bool) (*doorward.Principal, *doorward.Denial) {
 	now := g.now()
-	if token == "" {
-		return nil, g.denial(missing("the token is empty", emptyNext), token, now)
-	}
-	seen, err := g.authenticate(ctx, token, now)
-	if err == nil {
-		err = g.checkSession(seen.claims)
-	}
+	p, err := g.principal(ctx, token, strict, now)
 	if err != nil {
 		return nil, g.denial(err, token, now)
+	}
+	return p, nil
+}
+
+func (g *Guard) principal(ctx context.Context, token string, strict bool, now time.Time) (*doorward.Principal, error) {
+	if token == "" {
+		return nil, missing("the token is empty", emptyNext)
+	}
+	if g.apiKeys != nil && apikey.Claims(token) {
+		return g.apiKey(ctx, token, strict, now)
+	}
+	seen, err := g.authenticate(ctx, token, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkSession(seen.claims); err != nil {
+		return nil, err
+	}
+	if strict {
+		if err := g.askNow(ctx, token, seen.claims); err != nil {
+			return nil, err
+		}
 	}
 	return seen.principal, nil
 }
@@ -249,15 +292,15 @@ func (g *Guard) checkSession(c *verify.Claims) error {
 	}
 	if ending != nil {
 		return &refusal{doorward.TokenRevoked, doorward.Reason{
-			Check: "session", Text: ending.text(), Token: c.Ref(), User: c.Subject, Session: c.Session,
+			Check: "session", Text: ending.text("the session of the token was ended"), Token: c.Ref(), User: c.Subject, Session: c.Session,
 			Next: "Have the client sign in again.",
 		}}
 	}
 	return nil
 }
 
-func (e *Ending) text() string {
-	text := "the session of the token was ended"
+// text goes on from what ended, to when, why and by whom.
+func (e *Ending) text(text string) string {
 	if !e.At.IsZero() {
 		text += " at " + e.At.UTC().Format(time.RFC3339)
 	}

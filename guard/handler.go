@@ -25,6 +25,14 @@ type Need struct {
 	// Methods are ways of signing in (RFC 8176: "otp", "hwk" …) of which one
 	// must have been used; none are asked for if there are none.
 	Methods []string
+
+	// Strict asks the issuer about every request, by introspection, instead of
+	// relying on what Revocations has told so far: for routes that cannot wait
+	// even the moment in which an ending is on its way. Each request then waits
+	// for a call to the issuer and a read of its store; where the issuer does not
+	// answer within 5 seconds, it is refused with 503. It takes a guard with an
+	// [Introspector].
+	Strict bool
 }
 
 // Handler returns a handler that lets requests with a sound access token
@@ -40,8 +48,12 @@ func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 }
 
 // Need returns a middleware like [Guard.Handler] that asks for more. It panics
-// on a scope that no scope can be (RFC 6749 §3.3).
+// on a scope that no scope can be (RFC 6749 §3.3), and on Strict where the guard
+// has no [Introspector].
 func (g *Guard) Need(n Need) func(http.Handler) http.Handler {
+	if n.Strict && g.apiKeys == nil {
+		panic("guard: Need.Strict takes a guard with an Introspector, such as a Stream")
+	}
 	for _, scope := range n.Scopes {
 		if !isScope(scope) {
 			panic(fmt.Sprintf("guard: %q is not a scope; several scopes are several arguments", scope))
@@ -50,7 +62,7 @@ func (g *Guard) Need(n Need) func(http.Handler) http.Handler {
 	n.Scopes, n.Methods = slices.Clone(n.Scopes), slices.Clone(n.Methods)
 	return func(next http.Handler) http.Handler {
 		return g.CORS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p, d := g.Check(r)
+			p, d := g.check(r, n.Strict)
 			if d == nil {
 				d = n.Check(p, g.now())
 			}
@@ -64,7 +76,18 @@ func (g *Guard) Need(n Need) func(http.Handler) http.Handler {
 }
 
 // Check returns why a principal does not meet the need at the time now, or nil.
+// Strict is not looked at. An API key is let through only where a scope is asked
+// for: all that a key may do is in its scopes, so a route without one is for
+// people.
 func (n Need) Check(p *doorward.Principal, now time.Time) *doorward.Denial {
+	if p.IsKey() && len(n.Scopes) == 0 {
+		d := unmet(p, now, doorward.InsufficientScope, doorward.Reason{
+			Check: "scope", Text: "an API key was sent to a route that asks for no scope, which is for people",
+			Next: "Have the route ask for a scope that the key has, if machines are meant to use it.",
+		})
+		d.Detail = "The route takes no API keys"
+		return d
+	}
 	if lacking := p.MissingScopes(n.Scopes...); len(lacking) > 0 {
 		d := unmet(p, now, doorward.InsufficientScope, doorward.Reason{
 			Check: "scope",
@@ -77,6 +100,9 @@ func (n Need) Check(p *doorward.Principal, now time.Time) *doorward.Denial {
 	const stepUp = "Nothing is wrong: the client asks its user to sign in again."
 	if age := now.Sub(p.AuthTime); n.MaxAge > 0 && age > n.MaxAge+verify.Leeway {
 		reason := doorward.Reason{Check: "auth_time", Text: "the token does not say when its user signed in", Next: stepUp}
+		if p.IsKey() {
+			reason.Text, reason.Next = "an API key stands for no sign-in", "Have a person do this, or let the route ask for no sign-in."
+		}
 		if !p.AuthTime.IsZero() {
 			reason.Text = fmt.Sprintf("the user signed in %s ago; the route asks for %s at most", age.Round(time.Second), n.MaxAge)
 			reason.By = age - n.MaxAge
@@ -95,6 +121,9 @@ func (n Need) Check(p *doorward.Principal, now time.Time) *doorward.Denial {
 
 func unmet(p *doorward.Principal, now time.Time, code doorward.Code, reason doorward.Reason) *doorward.Denial {
 	reason.Token.ID, reason.User, reason.Session = p.TokenID, p.Subject, p.Session
+	if p.IsKey() {
+		reason.Token.ID, reason.User = p.Subject, ""
+	}
 	return doorward.NewDenial(code, now, reason)
 }
 

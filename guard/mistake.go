@@ -35,7 +35,7 @@ func mistakenFor(token string) (mistake, bool) {
 			"Have the client send its access token. The refresh token is for the issuer alone; since it came here, end its session."}, true
 	case strings.HasPrefix(token, "dwk_"):
 		return mistake{"an API key was sent in place of an access token",
-			"This guard takes access tokens only: send the key to a service that takes keys."}, true
+			"Give this guard a Stream, with which it takes API keys, or send the key to a service that does."}, true
 	case strings.IndexAny(token, "\"'`<{[") == 0:
 		return mistake{"there are quotes, brackets or JSON around the token", sendBearer}, true
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/guard"
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/ulid"
@@ -34,7 +36,8 @@ import (
 // named header fields and the named members are compared: "*" stands for
 // anything, "" for nothing, "=name" keeps the value for ${name} later on. A
 // line that begins with "@" acts on the server: @user EMAIL, @suspend EMAIL,
-// @activate EMAIL, @deactivate EMAIL, @advance DURATION, @restart, @break.
+// @activate EMAIL, @deactivate EMAIL, @apikey NAME LIFE SCOPE..., which keeps the
+// key for ${NAME}, @revoke NAME, @advance DURATION, @restart, @break, @mend.
 // Lines that begin with "#" are for the reader.
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txt")
@@ -60,12 +63,10 @@ func TestScripts(t *testing.T) {
 func TestEveryDenialHasAScript(t *testing.T) {
 	// What only a guard says, or what nothing asks for yet.
 	elsewhere := map[doorward.Code]string{
-		doorward.ValidationFailed:  "a guard's, for tokens of another service; package guard tests it",
-		doorward.TokenNotActive:    "no server signs such a token; package verify has vectors",
-		doorward.MFARequired:       "there is no second factor yet",
-		doorward.StepUpRequired:    "a guard's; package guard tests it",
-		doorward.InsufficientScope: "a guard's; package guard tests it",
-		doorward.APIKeyInvalid:     "there are no API keys yet",
+		doorward.ValidationFailed: "a guard's, for tokens of another service; package guard tests it",
+		doorward.TokenNotActive:   "no server signs such a token; package verify has vectors",
+		doorward.MFARequired:      "there is no second factor yet",
+		doorward.StepUpRequired:   "a guard's; package guard tests it",
 	}
 	scripts, _ := filepath.Glob("testdata/*.txt")
 	var all strings.Builder
@@ -152,13 +153,21 @@ func newHouse(t *testing.T, options ...func(*server.Config)) *house {
 	h.web = httptest.NewUnstartedServer(nil)
 	h.start(t)
 	h.web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/api/profile" {
-			h.server.Guard().Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = io.WriteString(w, `{"message":"Profile data"}`)
-			})).ServeHTTP(w, r)
-			return
+		says := func(message string) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_ = json.NewEncoder(w).Encode(map[string]string{"message": message, "by": guard.PrincipalFrom(r.Context()).Name})
+			})
 		}
-		h.server.ServeHTTP(w, r)
+		switch r.URL.Path {
+		case "/api/profile":
+			h.server.Guard().Handler(says("Profile data")).ServeHTTP(w, r)
+		case "/api/reports":
+			h.server.Guard().Require("reports:read")(says("Reports")).ServeHTTP(w, r)
+		case "/api/strict":
+			h.server.Guard().Need(guard.Need{Strict: true})(says("Strict")).ServeHTTP(w, r)
+		default:
+			h.server.ServeHTTP(w, r)
+		}
 	})
 	h.web.Start()
 	t.Cleanup(func() { h.close(t) })
@@ -276,6 +285,10 @@ func (h *house) act(t *testing.T, words []string) {
 		})
 	case "activate":
 		h.operate(t, func(ctx context.Context, a *auth.Auth) error { _, err := a.Activate(ctx, arg()); return err })
+	case "apikey":
+		h.apiKey(t, words[1], words[2], words[3:]...)
+	case "revoke":
+		h.revoke(t, h.vars[arg()])
 	case "advance":
 		d, err := time.ParseDuration(arg())
 		if err != nil {
@@ -292,6 +305,32 @@ func (h *house) act(t *testing.T, words []string) {
 	default:
 		t.Fatalf("unknown action @%s", words[0])
 	}
+}
+
+// apiKey makes a key and keeps it under its name.
+func (h *house) apiKey(t *testing.T, name, life string, scopes ...string) string {
+	t.Helper()
+	d, err := time.ParseDuration(life)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.operate(t, func(ctx context.Context, a *auth.Auth) error {
+		_, text, err := a.CreateAPIKey(ctx, name, scopes, d)
+		h.vars[name] = text.Reveal()
+		return err
+	})
+	h.secrets = append(h.secrets, h.vars[name])
+	return h.vars[name]
+}
+
+// revoke ends a key, beside the server.
+func (h *house) revoke(t *testing.T, key string) {
+	t.Helper()
+	id, _, err := apikey.Parse(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.operate(t, func(ctx context.Context, a *auth.Auth) error { _, err := a.RevokeAPIKey(ctx, id); return err })
 }
 
 var variable = regexp.MustCompile(`\$\{(\w+)\}`)

@@ -165,18 +165,20 @@ func (s *Server) start(ctx context.Context) error {
 		Issuer: s.cfg.Issuer, Audience: s.cfg.Audience,
 		Algorithms:  verify.Algorithms(),
 		Keys:        ownKeys{s.auth.Keys()},
-		Revocations: ownEndings{s.auth.Revoked()},
-		MaxLife:     s.cfg.AccessLife,
-		OnDenial:    func(r *http.Request, d *doorward.Denial) { s.api.Remember(r, d) },
-		Now:         s.cfg.Now,
+		Revocations: ownEndings{s.auth.Revoked()}, Introspector: ownStanding{s.auth},
+		MaxLife:  s.cfg.AccessLife,
+		OnDenial: func(r *http.Request, d *doorward.Denial) { s.api.Remember(r, d) },
+		Now:      s.cfg.Now,
 	})
 	if err != nil {
 		return err
 	}
 	s.metrics = httpapi.NewMetrics(map[string]func() float64{
-		"doorward_revoked_sessions":       func() float64 { return float64(s.auth.Revoked().Len()) },
-		"doorward_password_hashes_queued": func() float64 { return float64(s.pool.Stats().Queued) },
-		"doorward_clock_offset_seconds":   s.clock.offset,
+		"doorward_revoked_sessions":            func() float64 { return float64(s.auth.Revoked().Len()) },
+		"doorward_revocation_streams":          func() float64 { return float64(s.api.Streams()) },
+		"doorward_revocations_silence_seconds": func() float64 { return s.auth.Recent().Silence().Seconds() },
+		"doorward_password_hashes_queued":      func() float64 { return float64(s.pool.Stats().Queued) },
+		"doorward_clock_offset_seconds":        s.clock.offset,
 	})
 	tell := func(r *http.Request, code doorward.Code, denial string) *why.Told { return s.api.Told(r, code, denial) }
 	s.api, err = httpapi.New(httpapi.Config{
@@ -205,31 +207,22 @@ func Operate(cfg Config) (*auth.Auth, func(), error) {
 	return stories, pool.Close, nil
 }
 
-// ownKeys and ownEndings hand the server's own keys and endings to its guard.
-type ownKeys struct{ ring *auth.Keyring }
-
-func (k ownKeys) Keys(context.Context, string) (*verify.KeySet, error) { return k.ring.Public(), nil }
-
-type ownEndings struct{ revoked *auth.Revoked }
-
-func (e ownEndings) Revoked(session string) (*guard.Ending, error) {
-	at, ended := e.revoked.Ended(session)
-	if !ended {
-		return nil, nil
-	}
-	return &guard.Ending{At: at}, nil
-}
-
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) }
 
 // Guard returns a guard for handlers in the same program. It takes keys and
-// endings from the server itself, and makes no call.
+// endings from the server itself, and makes no call. It takes API keys too, and
+// has strict routes, at the price of a read of the store.
 func (s *Server) Guard() *guard.Guard { return s.guard }
 
 // Metrics answers in the Prometheus text format. It tells how much the server
 // is used, so it belongs on a listener of its own.
 func (s *Server) Metrics() http.Handler { return s.metrics }
+
+// EndStreams ends the streams of revocations and takes no new ones. An
+// http.Server that is shut down would wait for them: call it when that begins,
+// such as by its RegisterOnShutdown.
+func (s *Server) EndStreams() { s.api.EndStreams() }
 
 // Close stops what runs beside the requests and writes what waits. Requests
 // must have ended before.

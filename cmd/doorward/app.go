@@ -49,7 +49,7 @@ refused. To try it: doorward dev. To run it: doorward serve.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.devCommand(), a.serveCommand(),
-		a.userCommand(), a.sessionCommand(), a.keyCommand(),
+		a.userCommand(), a.sessionCommand(), a.keyCommand(), a.apikeyCommand(),
 		a.whyCommand(), a.decodeCommand(),
 		a.migrateCommand(), a.backupCommand(), a.versionCommand(),
 	)
@@ -142,6 +142,7 @@ func refusalText(r *auth.Refusal) (text, hint string) {
 		hint = map[string]string{
 			"user":    "doorward user list shows the accounts",
 			"session": "doorward session list EMAIL shows the sessions of an account",
+			"apikey":  "doorward apikey list shows the keys",
 		}[r.Private.Check]
 	}
 	return text, hint

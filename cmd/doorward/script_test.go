@@ -91,10 +91,8 @@ func TestScripts(t *testing.T) {
 // refuse with is told in a script, named after it.
 func TestEveryDenialHasAScript(t *testing.T) {
 	unreachable := map[doorward.Code]string{
-		doorward.MFARequired:       "there is no second factor yet",
-		doorward.APIKeyInvalid:     "there are no API keys yet",
-		doorward.InsufficientScope: "no route of the server asks for a scope",
-		doorward.StepUpRequired:    "no route of the server asks for a step up",
+		doorward.MFARequired:    "there is no second factor yet",
+		doorward.StepUpRequired: "no route of the server asks for a step up",
 	}
 	for _, info := range doorward.Codes() {
 		if info.Class != doorward.ClassDenial {
@@ -340,16 +338,20 @@ func exchange(ts *testscript.TestScript, neg bool, args []string) {
 // ask sends one request and writes the answer down, its fields in order. Where
 // none comes, the status is 0 and the text says why.
 func ask(ts *testscript.TestScript, method, url string, rest []string) (int, string) {
-	var body string
+	var body, kind string
 	fields := http.Header{}
 	for _, arg := range rest {
 		if strings.HasPrefix(arg, "{") {
-			body = arg
+			body, kind = arg, "application/json"
 			continue
 		}
 		name, value, ok := strings.Cut(arg, ":")
+		if strings.Contains(name, "=") {
+			body, kind = arg, "application/x-www-form-urlencoded"
+			continue
+		}
 		if !ok {
-			ts.Fatalf("%q is neither a field nor JSON", arg)
+			ts.Fatalf("%q is neither a field nor JSON nor a form", arg)
 		}
 		fields.Set(name, value)
 	}
@@ -357,7 +359,7 @@ func ask(ts *testscript.TestScript, method, url string, rest []string) (int, str
 	ts.Check(err)
 	req.Header = fields
 	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	resp, err := (&http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {

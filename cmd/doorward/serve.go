@@ -107,6 +107,7 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 		return explainKey(err)
 	}
 	defer srv.Close()
+	context.AfterFunc(ctx, srv.EndStreams) // or the drain would wait for them
 	h := r.handler(srv, sc, local)
 	log.Info("listening", "address", listener.Addr().String(), "issuer", cfg.Issuer, "store", cfg.Store)
 	a.say("listening on %s", local)

@@ -43,14 +43,14 @@ const (
 	TouchEvery = time.Hour
 )
 
-// Make returns a key that begins at now, and its text, which is shown once. The
-// zero expires is never.
-func Make(name string, scopes []string, now, expires time.Time) (Key, secret.Text) {
-	id, now := ulid.New(now), now.Truncate(time.Millisecond)
+// Make returns a key that begins at now, and its text, which is shown once. With
+// a life of zero it never expires.
+func Make(name string, scopes []string, now time.Time, life time.Duration) (Key, secret.Text) {
+	id := ulid.New(now)
 	text := write(id, secret.Random(secretSize))
-	k := Key{ID: id, Name: name, Hash: hash(text), Scopes: scopes, CreatedAt: now}
-	if !expires.IsZero() {
-		k.ExpiresAt = expires.Truncate(time.Millisecond)
+	k := Key{ID: id, Name: name, Hash: hash(text), Scopes: scopes, CreatedAt: now.Truncate(time.Millisecond)}
+	if life > 0 {
+		k.ExpiresAt = k.CreatedAt.Add(life)
 	}
 	return k, secret.New(text)
 }

@@ -273,6 +273,7 @@ type newPassword struct {
 
 func (a *Auth) setPassword(ctx context.Context, id ulid.ID, hash string, n newPassword) error {
 	now := a.now().Truncate(time.Millisecond)
+	end := session.End{At: now, Reason: session.EndPassword, By: n.by}
 	var ended []ulid.ID
 	err := a.store.Update(ctx, func(tx Tx) error {
 		ended = nil
@@ -290,14 +291,14 @@ func (a *Auth) setPassword(ctx context.Context, id ulid.ID, hash string, n newPa
 		if err := forget(tx, n.limits); err != nil {
 			return err
 		}
-		ended, err = endAll(tx, u, session.End{At: now, Reason: session.EndPassword, By: n.by}, n.keep, n.caller)
+		ended, err = endAll(tx, u, end, n.keep, n.caller)
 		if err != nil {
 			return err
 		}
 		return tx.InsertEvent(newEvent(event.PasswordChanged, now, u.ID, n.keep, n.by, n.caller.Network, ""))
 	})
 	if err == nil {
-		a.tellEnded(ended, now)
+		a.tellEnded(ended, end)
 	}
 	return err
 }
@@ -327,6 +328,7 @@ func (a *Auth) Deactivate(ctx context.Context, emailKey, by string) (user.User, 
 
 func (a *Auth) setState(ctx context.Context, emailKey string, state user.State, kind event.Kind, reason session.EndReason, by string) (u user.User, err error) {
 	now := a.now().Truncate(time.Millisecond)
+	end := session.End{At: now, Reason: reason, By: by}
 	var ended []ulid.ID
 	err = a.store.Update(ctx, func(tx Tx) error {
 		ended = nil
@@ -342,7 +344,7 @@ func (a *Auth) setState(ctx context.Context, emailKey string, state user.State, 
 			return err
 		}
 		if state != user.Active {
-			ended, err = endAll(tx, u, session.End{At: now, Reason: reason, By: by}, ulid.ID{}, Caller{})
+			ended, err = endAll(tx, u, end, ulid.ID{}, Caller{})
 		}
 		return err
 	})
@@ -350,7 +352,7 @@ func (a *Auth) setState(ctx context.Context, emailKey string, state user.State, 
 		return user.User{}, noSuchUser()
 	}
 	if err == nil {
-		a.tellEnded(ended, now)
+		a.tellEnded(ended, end)
 	}
 	return u, err
 }

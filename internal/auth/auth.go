@@ -48,6 +48,8 @@ type Auth struct {
 	store   Store
 	keys    *Keyring
 	revoked *Revoked
+	recent  *Recent
+	touched *touches
 	ledger  *Ledger
 	gate    gate
 	signups chan struct{} // holds one for each that is under way
@@ -65,6 +67,7 @@ func New(cfg Config) *Auth {
 	return &Auth{
 		cfg: cfg, store: cfg.Store, now: cfg.Now, log: cfg.Log,
 		keys: newKeyring(cfg), revoked: newRevoked(cfg.AccessLife), ledger: newLedger(cfg),
+		recent: newRecent(cfg.AccessLife + revokedMargin), touched: newTouches(cfg.Store),
 		signups: make(chan struct{}, maxSignups),
 		dummy:   password.Dummy(cfg.Hash),
 	}
@@ -89,8 +92,11 @@ func (a *Auth) Start(ctx context.Context) error {
 // Keys returns the keys in force.
 func (a *Auth) Keys() *Keyring { return a.keys }
 
-// Revoked returns the sessions that ended while tokens of theirs live on.
+// Revoked returns the sessions and API keys that ended lately.
 func (a *Auth) Revoked() *Revoked { return a.revoked }
+
+// Recent returns the end of the log of revocations.
+func (a *Auth) Recent() *Recent { return a.recent }
 
 // Ledger returns the record of denials.
 func (a *Auth) Ledger() *Ledger { return a.ledger }

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/doorward/doorward/internal/event"
 	"github.com/doorward/doorward/internal/secret"
@@ -38,6 +37,7 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 	}
 	now := a.now()
 	var ended []ulid.ID
+	var end session.End
 	var s session.Session
 	verdict := session.Rotated // an access token was judged by the guard
 	err := a.store.Update(ctx, func(tx Tx) (err error) {
@@ -54,7 +54,7 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 		if !req.Token.IsZero() {
 			_, verdict = s.Rotate(t, session.NewAttempt(req.IdempotencyKey), u.State, a.cfg.Life, now)
 		}
-		end := session.End{At: now, Reason: session.EndLogout, By: ByUser}
+		end = session.End{At: now, Reason: session.EndLogout, By: ByUser}
 		switch {
 		case verdict == session.Superseded:
 			end.Reason, end.By = session.EndReused, ""
@@ -74,7 +74,7 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 	if err != nil {
 		return err
 	}
-	a.tellEnded(ended, now)
+	a.tellEnded(ended, end)
 	a.sawEnded(s)
 	if req.Everywhere && verdict == session.Superseded {
 		return refuseSuperseded(req.Token, s, now, "a superseded refresh token asked to end every session of its user; its own was ended")
@@ -101,12 +101,16 @@ func endSessions(tx Tx, all []session.Session, end session.End, caller Caller) (
 	return ended, nil
 }
 
-// tellEnded makes this node refuse the access tokens of ended sessions at
-// once. The others learn it from the log of revocations.
-func (a *Auth) tellEnded(ended []ulid.ID, at time.Time) {
-	for _, id := range ended {
-		a.revoked.Add(id.String(), at)
+// tellEnded makes this node refuse the access tokens of ended sessions at once,
+// and those who listen to it too. The others learn it from the log of
+// revocations.
+func (a *Auth) tellEnded(ended []ulid.ID, end session.End) {
+	told := make([]Revocation, len(ended))
+	for i, id := range ended {
+		told[i] = Revocation{Kind: RevokedSession, Subject: id.String(), At: end.At, Reason: string(end.Reason), By: end.By}
+		a.revoked.Add(told[i])
 	}
+	a.recent.add(told...)
 }
 
 // sawEnded makes this node refuse the access tokens of a session that it has
@@ -114,6 +118,6 @@ func (a *Auth) tellEnded(ended []ulid.ID, at time.Time) {
 // so here must not be let in here by the next request.
 func (a *Auth) sawEnded(s session.Session) {
 	if s.Ended() && a.now().Sub(s.End.At) < a.revoked.keep {
-		a.revoked.Add(s.ID.String(), s.End.At)
+		a.tellEnded([]ulid.ID{s.ID}, s.End)
 	}
 }

@@ -143,7 +143,7 @@ func (a *Auth) endReused(ctx context.Context, t session.Token, attempt session.A
 			fmt.Sprintf("generation %d came back, %d was current", t.Generation, s.Generation)))
 	})
 	if err == nil && ended {
-		a.revoked.Add(t.Session.String(), now)
+		a.tellEnded([]ulid.ID{t.Session}, end)
 	}
 	return ended, err
 }

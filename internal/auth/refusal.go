@@ -26,6 +26,7 @@ const (
 	AccountInactive
 	AccountSuspended
 	CredentialsWrong
+	APIKeyBad
 	TooManyFailures
 	HashingBusy
 	InputBad

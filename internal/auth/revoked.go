@@ -13,9 +13,10 @@ import (
 // that was issued for a longer one; see guard.Config.MaxLife.
 const revokedMargin = 15 * time.Minute
 
-// Revoked is the set of sessions that ended so lately that access tokens of
-// theirs may still be about. It is in memory, it is fed by the log of
-// revocations, and it forgets what no token can name any more.
+// Revoked is the set of sessions and API keys that ended so lately that access
+// tokens of theirs, or memories of a key, may still be about. It is in memory,
+// it is fed by the log of revocations, and it forgets what nobody can name any
+// more.
 type Revoked struct {
 	keep  time.Duration
 	size  atomic.Int64 // so that the usual case, an empty set, takes no lock
@@ -23,36 +24,39 @@ type Revoked struct {
 	ended map[string]ended
 }
 
-// ended is the end of one session. It is forgotten by how long it has been
-// known, on the clock that only runs: one that is set forward and back would
-// let a token in again.
-type ended struct{ at, known time.Time }
+// ended is one ending. It is forgotten by how long it has been known, on the
+// clock that only runs: one that is set forward and back would let a token in
+// again.
+type ended struct {
+	Revocation
+	known time.Time
+}
 
 func newRevoked(accessLife time.Duration) *Revoked {
 	return &Revoked{keep: accessLife + revokedMargin, ended: make(map[string]ended)}
 }
 
-// Add remembers that a session ended at the given time.
-func (r *Revoked) Add(session string, at time.Time) {
+// Add remembers an ending.
+func (r *Revoked) Add(end Revocation) {
 	r.mu.Lock()
-	r.ended[session] = ended{at: at, known: time.Now()}
+	r.ended[end.Subject] = ended{Revocation: end, known: time.Now()}
 	r.size.Store(int64(len(r.ended)))
 	r.mu.Unlock()
 }
 
-// Ended returns when a session ended, and false if it did not. It allocates
-// nothing.
-func (r *Revoked) Ended(session string) (time.Time, bool) {
+// Ended returns how a session or an API key ended, and false if it did not. It
+// allocates nothing.
+func (r *Revoked) Ended(id string) (Revocation, bool) {
 	if r.size.Load() == 0 {
-		return time.Time{}, false
+		return Revocation{}, false
 	}
 	r.mu.RLock()
-	end, ok := r.ended[session]
+	end, ok := r.ended[id]
 	r.mu.RUnlock()
-	return end.at, ok
+	return end.Revocation, ok
 }
 
-// Len returns how many sessions are remembered.
+// Len returns how many endings are remembered.
 func (r *Revoked) Len() int { return int(r.size.Load()) }
 
 func (r *Revoked) forget() {
@@ -83,6 +87,7 @@ func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
 			return after, err
 		}
 		a.apply(page)
+		a.recent.add(page...)
 		after = page[len(page)-1].Seq
 	}
 }
@@ -92,8 +97,8 @@ func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
 func (a *Auth) apply(entries []Revocation) (keys bool) {
 	for _, entry := range entries {
 		switch entry.Kind {
-		case RevokedSession:
-			a.revoked.Add(entry.Subject, entry.At)
+		case RevokedSession, RevokedAPIKey:
+			a.revoked.Add(entry)
 		case ChangedKeys:
 			keys = true
 		}

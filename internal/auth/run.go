@@ -29,6 +29,13 @@ func (a *Auth) run(ctx context.Context, after int64) {
 	})
 	wg.Go(func() { every(ctx, choreEvery, func() { a.chores(ctx) }) })
 	wg.Go(func() {
+		every(ctx, touchFlush, func() {
+			if err := a.touched.flush(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("when API keys were last used cannot be written yet", "error", err)
+			}
+		})
+	})
+	wg.Go(func() {
 		every(ctx, followRetry, func() {
 			if err := a.keys.retry(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("the changed keys cannot be read yet", "error", err)
@@ -62,15 +69,17 @@ func every(ctx context.Context, d time.Duration, fn func()) {
 func (a *Auth) follow(ctx context.Context, after int64) {
 	for ctx.Err() == nil {
 		err := a.store.Follow(ctx, after, func(entries []Revocation) {
-			if len(entries) == 0 {
-				return
+			if len(entries) > 0 {
+				after = entries[len(entries)-1].Seq
 			}
-			after = entries[len(entries)-1].Seq
 			if a.apply(entries) {
 				if err := a.keys.reload(ctx); err != nil {
 					a.log.Error("the changed keys cannot be read yet", "error", err)
 				}
 			}
+			// Last, so that whoever hears of a change of keys finds them changed.
+			a.recent.add(entries...)
+			a.recent.look()
 		})
 		if err == nil || ctx.Err() != nil {
 			continue
@@ -90,6 +99,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (a *Auth) chores(ctx context.Context) {
 	now := a.now()
 	a.revoked.forget()
+	a.recent.forget()
 	err := errors.Join(a.keys.tend(ctx), a.purge(ctx, now))
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("housekeeping failed and will be tried again", "error", err)

@@ -51,6 +51,7 @@ func (a *Auth) EndSession(ctx context.Context, owner, id ulid.ID, caller Caller)
 		by = ByOperator
 	}
 	now := a.now()
+	end := session.End{At: now, Reason: session.EndByUser, By: by}
 	var found bool
 	var ended []ulid.ID
 	var s session.Session
@@ -63,7 +64,7 @@ func (a *Auth) EndSession(ctx context.Context, owner, id ulid.ID, caller Caller)
 			return err
 		}
 		found = true
-		ended, err = endSessions(tx, []session.Session{s}, session.End{At: now, Reason: session.EndByUser, By: by}, caller)
+		ended, err = endSessions(tx, []session.Session{s}, end, caller)
 		return err
 	})
 	if err != nil {
@@ -72,7 +73,7 @@ func (a *Auth) EndSession(ctx context.Context, owner, id ulid.ID, caller Caller)
 	if !found {
 		return refuse(NothingThere, doorward.Reason{Check: "session", Text: "there is no such session of this user"})
 	}
-	a.tellEnded(ended, now)
+	a.tellEnded(ended, end)
 	a.sawEnded(s)
 	return nil
 }
@@ -80,7 +81,7 @@ func (a *Auth) EndSession(ctx context.Context, owner, id ulid.ID, caller Caller)
 // EndAll ends every session of a user on an operator's word and returns how
 // many there were.
 func (a *Auth) EndAll(ctx context.Context, emailKey string) (int, error) {
-	now := a.now()
+	end := session.End{At: a.now(), Reason: session.EndLogoutAll, By: ByOperator}
 	var ended []ulid.ID
 	err := a.store.Update(ctx, func(tx Tx) error {
 		ended = nil
@@ -88,14 +89,14 @@ func (a *Auth) EndAll(ctx context.Context, emailKey string) (int, error) {
 		if err != nil {
 			return err
 		}
-		ended, err = endAll(tx, u, session.End{At: now, Reason: session.EndLogoutAll, By: ByOperator}, ulid.ID{}, Caller{})
+		ended, err = endAll(tx, u, end, ulid.ID{}, Caller{})
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {
 		return 0, noSuchUser()
 	}
 	if err == nil {
-		a.tellEnded(ended, now)
+		a.tellEnded(ended, end)
 	}
 	return len(ended), err
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Life           session.Life
 	AllowedOrigins []string       // of pages elsewhere that may call; exact origins
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	StreamsPerKey  int            // of revocations, at a time; zero for the usual number
 	Metrics        *Metrics
 	Pages          http.Handler // answers /errors/{code}
 	Now            func() time.Time
@@ -46,6 +47,7 @@ type API struct {
 	guard       *guard.Guard
 	crossOrigin *http.CrossOriginProtection
 	metrics     *Metrics
+	streams     *streams
 	wire        doorward.Wire
 	now         func() time.Time
 	log         *slog.Logger
@@ -57,6 +59,7 @@ func New(cfg Config) (*API, error) {
 	a := &API{
 		cfg: cfg, auth: cfg.Auth, guard: cfg.Guard, metrics: cfg.Metrics,
 		crossOrigin: http.NewCrossOriginProtection(),
+		streams:     newStreams(cfg.StreamsPerKey),
 		wire:        doorward.Wire{Issuer: cfg.Issuer},
 		now:         cfg.Now, log: cfg.Log,
 	}
@@ -100,6 +103,9 @@ func (a *API) routes() map[string]methods {
 		"/auth/sessions":       {http.MethodGet: a.sessions},
 		"/auth/sessions/{sid}": {http.MethodDelete: a.endOne},
 		"/auth/password":       {http.MethodPost: a.password},
+		"/auth/introspect":     {http.MethodPost: a.introspect},
+
+		"/revocations": {http.MethodGet: a.revocations},
 
 		"/.well-known/jwks.json":                  {http.MethodGet: a.jwks},
 		"/.well-known/oauth-authorization-server": {http.MethodGet: a.metadata},

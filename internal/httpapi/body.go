@@ -24,12 +24,9 @@ type body struct{ object strictjson.Value }
 // body is an empty object, for routes that can do without.
 func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return body{}, doorward.BadInput(doorward.ContentTooLarge, "", fmt.Sprintf("A body has at most %d bytes", maxBody))
 	case err != nil:
-		return body{}, doorward.BadInput(doorward.InvalidRequest, "", "The body did not arrive whole")
+		return body{}, unreadable(err)
 	case len(data) == 0:
 		return body{}, nil
 	}
@@ -47,6 +44,14 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 		return body{}, doorward.BadInput(doorward.InvalidRequest, "", "The body must be a JSON object")
 	}
 	return body{object}, nil
+}
+
+// unreadable says why a body could not be read.
+func unreadable(err error) *doorward.Denial {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return doorward.BadInput(doorward.ContentTooLarge, "", fmt.Sprintf("A body has at most %d bytes", maxBody))
+	}
+	return doorward.BadInput(doorward.InvalidRequest, "", "The body did not arrive whole")
 }
 
 // optional returns a string member; absent and null are empty.

@@ -25,6 +25,7 @@ var codes = map[auth.Cause]doorward.Code{
 	auth.AccountInactive:        doorward.UserInactive,
 	auth.AccountSuspended:       doorward.AccountSuspended,
 	auth.CredentialsWrong:       doorward.InvalidCredentials,
+	auth.APIKeyBad:              doorward.APIKeyInvalid,
 	auth.TooManyFailures:        doorward.RateLimited,
 	auth.HashingBusy:            doorward.Unavailable,
 	auth.InputBad:               doorward.InvalidRequest,

@@ -47,7 +47,7 @@ func (a *API) endSessionOf(r *http.Request, req auth.LogoutRequest, p presented)
 			return err
 		}
 	}
-	principal, denial := a.guard.Check(r)
+	principal, denial := a.person(r)
 	switch {
 	case denial == nil:
 	case !p.token.IsZero() && refused == nil:

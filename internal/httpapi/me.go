@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/guard"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/ulid"
 )
@@ -13,7 +14,7 @@ import (
 type who struct{ user, session ulid.ID }
 
 func (a *API) who(r *http.Request) (who, error) {
-	principal, denial := a.guard.Check(r)
+	principal, denial := a.person(r)
 	if denial != nil {
 		return who{}, denial
 	}
@@ -26,6 +27,16 @@ func (a *API) who(r *http.Request) (who, error) {
 		return who{}, foreignToken(a.now())
 	}
 	return who{owner, of}, nil
+}
+
+// person returns the user whom a request speaks for. Routes that ask for one
+// take no API keys.
+func (a *API) person(r *http.Request) (*doorward.Principal, *doorward.Denial) {
+	principal, denial := a.guard.Check(r)
+	if denial == nil {
+		denial = guard.Need{}.Check(principal, a.now())
+	}
+	return principal, denial
 }
 
 // foreignToken refuses a token that our keys signed and our stories did not

@@ -102,6 +102,13 @@ func (l Life) Live(s Session, now time.Time) bool {
 	return !s.Ended() && now.Before(l.Expires(s))
 }
 
+// Stands reports whether what was issued to s is still to be believed at now.
+// One that idled out stands for its last access token, which outlives that: it
+// was issued before, and is good to its own end.
+func (l Life) Stands(s Session, account user.State, now time.Time) bool {
+	return !s.Ended() && account == user.Active && now.Before(l.Ends(s))
+}
+
 // Start returns a session that begins at now, with its first generation.
 func Start(id, owner ulid.ID, methods []string, device, network string, now time.Time) Session {
 	now = now.Truncate(time.Millisecond)

@@ -14,7 +14,7 @@ import (
 func (h *house) addAPIKey() apikey.Key {
 	h.Helper()
 	at := h.id().Time().UTC()
-	k, _ := apikey.Make("the reports, für Zoë 🦊", []string{"doorward:introspect", "reports:read"}, at, at.Add(90*24*time.Hour))
+	k, _ := apikey.Make("the reports, für Zoë 🦊", []string{"doorward:introspect", "reports:read"}, at, 90*24*time.Hour)
 	h.update(func(tx auth.Tx) error { return tx.InsertAPIKey(k) })
 	return k
 }
