@@ -79,6 +79,9 @@ type StreamStatus struct {
 const (
 	defaultSilence = 15 * time.Second
 	minSilence     = 6 * time.Second // a heartbeat, and a second for it to come
+	// steady is how long a stream, or an attempt at one, must have lasted for the
+	// next one to come at once.
+	steady = 10 * time.Second
 	// deadAfter is how long nothing at all may come before the connection is
 	// given up: two heartbeats and a half.
 	deadAfter = 12500 * time.Millisecond
@@ -273,14 +276,15 @@ func (s *Stream) run(ctx context.Context) {
 	wg.Go(func() { s.watch(watch) })
 	failures := 0
 	for ctx.Err() == nil {
-		lived, err := s.follow(ctx)
+		begun := time.Now()
+		err := s.follow(ctx)
 		s.mu.Lock()
 		s.open, s.err = false, err
 		s.mu.Unlock()
 		if ctx.Err() != nil {
 			return
 		}
-		if lived {
+		if time.Since(begun) >= steady {
 			failures = 0
 		}
 		if s.cfg.OnError != nil {
@@ -336,14 +340,13 @@ func (s *Stream) request(ctx context.Context, method string, where *url.URL, bod
 	return r, nil
 }
 
-// follow opens one stream and reads it to its end. It reports whether it was
-// current.
-func (s *Stream) follow(life context.Context) (lived bool, err error) {
+// follow opens one stream and reads it to its end, and says why it ended.
+func (s *Stream) follow(life context.Context) error {
 	ctx, cancel := context.WithCancelCause(life)
 	defer cancel(nil)
 	r, err := s.request(ctx, http.MethodGet, s.stream, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
 	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Cache-Control", "no-cache")
@@ -357,14 +360,14 @@ func (s *Stream) follow(life context.Context) (lived bool, err error) {
 	defer alive.Stop()
 	resp, err := s.client.Do(r)
 	if err != nil {
-		return false, because(ctx, err)
+		return because(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return false, refusedBy(resp)
+		return refusedBy(resp)
 	}
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
-		return false, &refusedStream{status: resp.StatusCode, detail: fmt.Sprintf("the answer is %.100q and no event stream: is the issuer a Doorward server?", resp.Header.Get("Content-Type")), wait: keyWait}
+		return &refusedStream{status: resp.StatusCode, detail: fmt.Sprintf("the answer is %.100q and no event stream: is the issuer a Doorward server?", resp.Header.Get("Content-Type")), wait: keyWait}
 	}
 	reading := reading{stream: s, life: life, resumes: last != ""}
 	for events := newEventReader(resp.Body); ; {
@@ -377,7 +380,7 @@ func (s *Stream) follow(life context.Context) (lived bool, err error) {
 			err = reading.take(ev)
 		}
 		if err != nil {
-			return reading.current, because(ctx, err)
+			return because(ctx, err)
 		}
 	}
 }

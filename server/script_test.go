@@ -106,13 +106,14 @@ type house struct {
 // breakable is a real store that can be taken out of reach.
 type breakable struct {
 	*sqlite.Store
-	down atomic.Bool
+	down  atomic.Bool
+	looks atomic.Int64 // how often it was read
 }
 
 var errDown = fmt.Errorf("the disk is out of reach")
 
 func (b *breakable) View(ctx context.Context, fn func(auth.Tx) error) error {
-	if b.down.Load() {
+	if b.looks.Add(1); b.down.Load() {
 		return errDown
 	}
 	return b.Store.View(ctx, fn)

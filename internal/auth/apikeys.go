@@ -80,9 +80,7 @@ func (a *Auth) RevokeAPIKey(ctx context.Context, id ulid.ID) (k apikey.Key, err 
 		return k, refuse(NothingThere, doorward.Reason{Check: "apikey", Text: "there is no API key with this id"})
 	}
 	if err == nil && revoked {
-		told := Revocation{Kind: RevokedAPIKey, Subject: id.String(), At: end.At, By: end.By}
-		a.revoked.Add(told)
-		a.recent.add(told)
+		a.tell(Revocation{Kind: RevokedAPIKey, Subject: id.String(), At: end.At, By: end.By})
 	}
 	return k, err
 }

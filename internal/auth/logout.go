@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/doorward/doorward/internal/event"
 	"github.com/doorward/doorward/internal/secret"
@@ -107,10 +108,19 @@ func endSessions(tx Tx, all []session.Session, end session.End, caller Caller) (
 func (a *Auth) tellEnded(ended []ulid.ID, end session.End) {
 	told := make([]Revocation, len(ended))
 	for i, id := range ended {
-		told[i] = Revocation{Kind: RevokedSession, Subject: id.String(), At: end.At, Reason: string(end.Reason), By: end.By}
-		a.revoked.Add(told[i])
+		told[i] = Revocation{Kind: RevokedSession, Subject: id.String(), At: end.At.Truncate(time.Millisecond), Reason: string(end.Reason), By: end.By}
 	}
-	a.recent.add(told...)
+	a.tell(told...)
+}
+
+// tell makes endings known on this node that the log may not have brought yet.
+func (a *Auth) tell(endings ...Revocation) {
+	for _, end := range endings {
+		if _, known := a.revoked.Ended(end.Subject); !known {
+			a.revoked.Add(end)
+			a.recent.add(end)
+		}
+	}
 }
 
 // sawEnded makes this node refuse the access tokens of a session that it has
