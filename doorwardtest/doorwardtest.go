@@ -20,7 +20,10 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/guard"
+	"github.com/doorward/doorward/internal/apikey"
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/server"
 	"github.com/doorward/doorward/sqlite"
 	"github.com/doorward/doorward/verify"
@@ -37,6 +40,7 @@ type Server struct {
 	Audience string
 
 	server *server.Server
+	config server.Config
 	http   *httptest.Server
 	offset atomic.Int64
 }
@@ -77,6 +81,7 @@ func New(t testing.TB, options ...func(*server.Config)) *Server {
 	if s.server, err = server.New(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
+	s.config = cfg
 	s.Audience = s.URL
 	if len(cfg.Audience) > 0 {
 		s.Audience = cfg.Audience[0]
@@ -84,6 +89,7 @@ func New(t testing.TB, options ...func(*server.Config)) *Server {
 	s.http.Config.Handler = s.server
 	s.http.Start()
 	t.Cleanup(func() {
+		s.server.EndStreams()
 		s.http.Close()
 		s.server.Close()
 		if err := store.Close(); err != nil {
@@ -152,6 +158,57 @@ func (s *Server) Logout(t testing.TB, session Session) {
 	t.Helper()
 	if status := s.post(t, "/auth/logout", map[string]string{"refreshToken": session.RefreshToken}, nil); status != http.StatusNoContent {
 		t.Fatalf("sign-out: status %d", status)
+	}
+}
+
+// APIKey makes an API key that is good for a day and returns it. With the scopes
+// doorward:revocations and doorward:introspect it is one for [guard.NewStream].
+func (s *Server) APIKey(t testing.TB, scopes ...string) string {
+	t.Helper()
+	var key secret.Text
+	s.operate(t, func(a *auth.Auth) (err error) {
+		_, key, err = a.CreateAPIKey(t.Context(), "test", scopes, 24*time.Hour)
+		return err
+	})
+	return key.Reveal()
+}
+
+// RevokeAPIKey ends an API key, as an operator's command would.
+func (s *Server) RevokeAPIKey(t testing.TB, key string) {
+	t.Helper()
+	id, _, err := apikey.Parse(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.operate(t, func(a *auth.Auth) error { _, err := a.RevokeAPIKey(t.Context(), id); return err })
+}
+
+// End ends the session, as an operator's command would: durably, and beside the
+// server, which comes to know it within a second.
+func (s *Server) End(t testing.TB, session Session) {
+	t.Helper()
+	claimed, err := verify.Unverified(session.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := ulid.Parse(claimed.Claims.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.operate(t, func(a *auth.Auth) error { return a.EndSession(t.Context(), ulid.ID{}, id, auth.Caller{}) })
+}
+
+// operate does what an operator's command does: beside the server, on the same
+// store.
+func (s *Server) operate(t testing.TB, act func(*auth.Auth) error) {
+	t.Helper()
+	stories, done, err := server.Operate(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if err := act(stories); err != nil {
+		t.Fatal(err)
 	}
 }
 

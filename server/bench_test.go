@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -33,4 +34,44 @@ func BenchmarkRefresh(b *testing.B) {
 			token = answer.RefreshToken
 		}
 	})
+}
+
+// BenchmarkIntrospect is what a question about one credential costs the server,
+// without the network; BenchmarkGuard is the check that asks nobody, for
+// comparison.
+func BenchmarkIntrospect(b *testing.B) {
+	srv := doorwardtest.New(b)
+	asker, key := srv.APIKey(b, "doorward:introspect"), srv.APIKey(b, "reports:read")
+	for name, credential := range map[string]string{"token": srv.Login(b, "ada").AccessToken, "key": key} {
+		b.Run(name, func(b *testing.B) {
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					r := httptest.NewRequest(http.MethodPost, "/auth/introspect", strings.NewReader("token="+credential))
+					r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+					r.Header.Set("Authorization", "Bearer "+asker)
+					w := httptest.NewRecorder()
+					srv.Handler().ServeHTTP(w, r)
+					if w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), `{"active":true`) {
+						b.Fatal(w.Code, w.Body)
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkGuard(b *testing.B) {
+	srv := doorwardtest.New(b)
+	for name, credential := range map[string]string{"token": srv.Login(b, "ada").AccessToken, "key": srv.APIKey(b, "reports:read")} {
+		b.Run(name, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, d := srv.Guard().Verify(b.Context(), credential); d != nil {
+						b.Fatal(d)
+					}
+				}
+			})
+		})
+	}
 }

@@ -11,7 +11,7 @@ import (
 const (
 	// pollEvery bounds how late an entry of another process is seen. To look
 	// costs as little as to ask SQLite whether anything has changed.
-	pollEvery  = 50 * time.Millisecond
+	pollEvery  = 25 * time.Millisecond
 	followPage = 1000
 	// lookedEvery is how often one who follows is told that there was nothing.
 	lookedEvery = time.Second

@@ -5,6 +5,12 @@
 //	go run ./cmd/doorward dev            # in one terminal
 //	go run ./examples/resource-server    # in another
 //	curl -i http://127.0.0.1:4011/api/profile -H "Authorization: Bearer $TOKEN"
+//
+// With an API key of the server in the environment it also learns at once which
+// sessions have ended, and takes API keys itself:
+//
+//	doorward apikey create resource-server --scope doorward:revocations --scope doorward:introspect
+//	API_KEY=dwk_… go run ./examples/resource-server
 package main
 
 import (
@@ -33,7 +39,7 @@ func main() {
 	l, err := net.Listen("tcp", *listen)
 	if err == nil {
 		slog.Info("listening", "url", "http://"+l.Addr().String())
-		err = run(ctx, l, *issuer, *audience)
+		err = run(ctx, l, *issuer, *audience, os.Getenv("API_KEY"))
 	}
 	if err != nil {
 		slog.Error(err.Error())
@@ -42,8 +48,8 @@ func main() {
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, l net.Listener, issuer, audience string) error {
-	handler, err := newHandler(issuer, audience)
+func run(ctx context.Context, l net.Listener, issuer, audience, key string) error {
+	handler, err := newHandler(ctx, issuer, audience, key)
 	if err != nil {
 		return err
 	}
@@ -58,18 +64,33 @@ func run(ctx context.Context, l net.Listener, issuer, audience string) error {
 	return nil
 }
 
-func newHandler(issuer, audience string) (http.Handler, error) {
-	g, err := guard.New(guard.Config{
+func newHandler(ctx context.Context, issuer, audience, key string) (http.Handler, error) {
+	config := guard.Config{
 		Issuer:   issuer,
 		Audience: []string{audience},
 		OnDenial: logDenial,
-	})
+		OnError:  func(err error) { slog.Warn("keys", "error", err) },
+	}
+	if key != "" {
+		stream, err := guard.NewStream(ctx, guard.StreamConfig{
+			Issuer:  issuer,
+			APIKey:  key,
+			OnStale: func(s guard.StreamStatus) { slog.Warn("revocations", "stale", s.Stale, "silence", s.Silence) },
+			OnError: func(err error) { slog.Warn("revocations", "error", err) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		config.Revocations = stream
+	}
+	g, err := guard.New(config)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /api/protected", g.Handler(answer("Access granted")))
 	mux.Handle("GET /api/profile", g.Handler(answer("Profile data")))
+	mux.Handle("GET /api/reports", g.Require("reports:read")(answer("Reports"))) // for machines, too
 	return mux, nil
 }
 

@@ -5,13 +5,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/doorwardtest"
 )
 
 func TestResourceServer(t *testing.T) {
 	auth := doorwardtest.New(t)
-	handler, err := newHandler(auth.URL, auth.Audience)
+	handler, err := newHandler(t.Context(), auth.URL, auth.Audience, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,4 +57,39 @@ func TestResourceServer(t *testing.T) {
 			t.Errorf("user %q", body.User.Email)
 		}
 	}
+}
+
+// With an API key, an ending is known here within a second, and machines are
+// let in.
+func TestWithAPIKey(t *testing.T) {
+	auth := doorwardtest.New(t)
+	handler, err := newHandler(t.Context(), auth.URL, auth.Audience, auth.APIKey(t, "doorward:revocations", "doorward:introspect"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(path, credential string) int {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Authorization", "Bearer "+credential)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Code
+	}
+	eventually := func(what, path, credential string, want int) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); status(path, credential) != want; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %d, want %d", what, status(path, credential), want)
+			}
+		}
+	}
+	alice := auth.Login(t, "alice")
+	eventually("signed in", "/api/profile", alice.AccessToken, 200)
+	auth.End(t, alice)
+	eventually("ended", "/api/profile", alice.AccessToken, 401)
+
+	reports := auth.APIKey(t, "reports:read")
+	eventually("a machine", "/api/reports", reports, 200)
+	eventually("a machine at a route for people", "/api/profile", reports, 403)
+	auth.RevokeAPIKey(t, reports)
+	eventually("a machine that is let in no more", "/api/reports", reports, 401)
 }
