@@ -27,7 +27,24 @@
 //
 // Without Revocations a token is good until it expires, 15 minutes after it
 // was issued unless the issuer is configured otherwise, whether or not its
-// user has signed out meanwhile.
+// user has signed out meanwhile. A [Stream] follows those of a Doorward server,
+// by an API key of that server; an ending is then known here in milliseconds.
+//
+//	stream, err := guard.NewStream(ctx, guard.StreamConfig{
+//		Issuer: "https://auth.example.com",
+//		APIKey: os.Getenv("API_KEY"),
+//	})
+//	g, err := guard.New(guard.Config{ …, Revocations: stream})
+//
+// # Machines
+//
+// A guard with a Stream takes API keys (dwk_…) beside access tokens, on routes
+// that ask for a scope: all that a key may do is in its scopes. A key is asked
+// about once and remembered for some minutes; a revoked one ends by the Stream.
+// [doorward.Principal] says which of the two it is.
+//
+// A route that cannot wait for an ending to arrive is strict ([Need]): it asks
+// the issuer about every request.
 //
 // # What cannot be known
 //

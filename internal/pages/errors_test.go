@@ -253,14 +253,14 @@ func TestNoLeftovers(t *testing.T) {
 // TestCommandsExist: the pages name no command and no setting that there is not.
 func TestCommandsExist(t *testing.T) {
 	commands := []string{
-		"backup", "decode", "dev", "key list", "key rotate", "migrate", "serve", "session end", "session list",
+		"apikey create", "apikey list", "apikey revoke", "backup", "decode", "dev", "key list", "key rotate", "migrate", "serve", "session end", "session list",
 		"user activate", "user add", "user deactivate", "user import", "user list", "user password", "user show", "user suspend", "why",
 	}
-	flags := []string{"--all", "--last", "--code", "--user"} // of session end and of why
+	flags := []string{"--all", "--last", "--code", "--user", "--scope", "--expires"} // of session end, why and apikey
 	for _, s := range config.Settings() {
 		flags = append(flags, s.Flag())
 	}
-	command := regexp.MustCompile(`(?m)(?:^|[\x60|] ?)doorward ((?:user|session|key) [a-z]+|[a-z]+)(.*)`)
+	command := regexp.MustCompile(`(?m)(?:^|[\x60|] ?)doorward ((?:user|session|key|apikey) [a-z]+|[a-z]+)(.*)`)
 	flag := regexp.MustCompile(`--[a-z-]+`)
 	found := 0
 	for _, a := range articles(t) {

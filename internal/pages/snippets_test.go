@@ -23,6 +23,7 @@ import (
 	"context"
 	"log"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/doorward/doorward"
@@ -32,6 +33,7 @@ import (
 
 var (
 	_ = log.Print
+	_ = os.Getenv
 	_ = time.Now
 	_ = doorward.DenialHeader
 	_ = server.New
@@ -50,7 +52,7 @@ var goBlocks = regexp.MustCompile("(?s)\n```go\n(.*?)\n```")
 // TestGoSnippetsCompile type-checks every block of Go on the pages.
 func TestGoSnippetsCompile(t *testing.T) {
 	fset := token.NewFileSet()
-	exports := exportData(t, "context", "log", "net/http", "time", "../..", "../../guard", "../../server")
+	exports := exportData(t, "context", "log", "net/http", "os", "time", "../..", "../../guard", "../../server")
 	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
 		file, ok := exports[path]
 		if !ok {
