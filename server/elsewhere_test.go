@@ -79,3 +79,48 @@ func TestGuardElsewhere(t *testing.T) {
 	})
 	soon(t, g, access, doorward.TokenInvalid)
 }
+
+// The last use of a key is recorded, and not each.
+func TestLastUse(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	key := h.apiKey(t, "reports", "720h", "reports:read")
+	used := func() (at time.Time) {
+		t.Helper()
+		h.operate(t, func(ctx context.Context, a *auth.Auth) error {
+			all, err := a.APIKeys(ctx)
+			at = all[0].UsedAt
+			return err
+		})
+		return at
+	}
+	if at := used(); !at.IsZero() {
+		t.Errorf("before its first use: %v", at)
+	}
+	soon(t, h.server.Guard(), key, "")
+	first := used()
+	for begun := time.Now(); first.IsZero() && time.Since(begun) < eventually; first = used() {
+	}
+	if age := h.now().Sub(first); age < 0 || age > time.Minute {
+		t.Fatalf("used %v ago", age)
+	}
+	// Again within the hour nothing is written, and after it something is.
+	use := func() {
+		t.Helper()
+		h.stop(t) // what waits is written, and the guard's memory is gone
+		h.start(t)
+		soon(t, h.server.Guard(), key, "")
+		h.stop(t)
+		h.start(t)
+	}
+	h.offset.Add(int64(59 * time.Minute))
+	use()
+	if at := used(); !at.Equal(first) {
+		t.Errorf("within the hour: %v, after %v", at, first)
+	}
+	h.offset.Add(int64(2 * time.Minute))
+	use()
+	if at := used(); at.Sub(first) < time.Hour {
+		t.Errorf("after the hour: %v, after %v", at, first)
+	}
+}

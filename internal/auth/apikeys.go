@@ -143,8 +143,8 @@ func (a *Auth) StandingNow(ctx context.Context, id ulid.ID) (Standing, bool, err
 	return st, a.cfg.Life.Stands(st.Session, st.State, a.now()), nil
 }
 
-// touchFlush is how often it is written which API keys were used.
-const touchFlush = 5 * time.Second
+// touchFlush is how often it is looked whether uses of API keys are to be written.
+const touchFlush = time.Second
 
 // touches are the uses of API keys that wait to be written, so that no request
 // waits for that.

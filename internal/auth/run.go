@@ -43,9 +43,12 @@ func (a *Auth) run(ctx context.Context, after int64) {
 		})
 	})
 	wg.Wait()
-	// The last denials are written after the last request was answered.
+	// The last uses and denials are written after the last request was answered.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	if err := a.touched.flush(last); err != nil {
+		a.log.Error("when API keys were last used was not written", "error", err)
+	}
 	if err := a.ledger.flush(last); err != nil {
 		a.log.Error("the last denials were not written", "error", err)
 	}

@@ -66,8 +66,10 @@ type introspection struct {
 	Audience []string `json:"aud,omitempty"`
 	Client   string   `json:"client_id,omitempty"`
 	Scope    string   `json:"scope,omitempty"`
+	Username string   `json:"username,omitempty"` // the address, as people sign in by it
 	Expires  int64    `json:"exp,omitempty"`
 	Issued   int64    `json:"iat,omitempty"`
+	Begins   int64    `json:"nbf,omitempty"` // what is issued here is good at once
 	ID       string   `json:"jti,omitempty"`
 	Session  string   `json:"sid,omitempty"`
 	AuthTime int64    `json:"auth_time,omitempty"`
@@ -111,7 +113,7 @@ func (a *API) describePrincipal(p *doorward.Principal) introspection {
 	i := introspection{
 		Active: true, Kind: string(p.Kind), Type: "Bearer", Issuer: a.cfg.Issuer,
 		Subject: p.Subject, Audience: p.Audience, Client: p.Client, Scope: strings.Join(p.Scopes, " "),
-		Issued: p.IssuedAt.Unix(), ID: p.TokenID, Session: p.Session, Methods: p.Methods, Email: p.Email, Name: p.Name,
+		Username: p.Email, Issued: p.IssuedAt.Unix(), Begins: p.IssuedAt.Unix(), ID: p.TokenID, Session: p.Session, Methods: p.Methods, Email: p.Email, Name: p.Name,
 	}
 	if !p.ExpiresAt.IsZero() {
 		i.Expires = p.ExpiresAt.Unix()

@@ -130,9 +130,19 @@ func streamHeader(w http.ResponseWriter) {
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back until a buffer is full
 }
 
-// stream is one reader of the log of revocations.
+// revocationLog is the part of the log of revocations that still matters: an
+// [auth.Recent].
+type revocationLog interface {
+	Keep() time.Duration
+	Begin() int64
+	Find(position string) (place int64, ok bool)
+	After(place int64, limit int) (entries []auth.Revocation, next int64, grown <-chan struct{})
+	Silence() time.Duration
+}
+
+// stream is one reader of the log.
 type stream struct {
-	recent *auth.Recent
+	recent revocationLog
 	w      http.ResponseWriter
 	rc     *http.ResponseController
 	key    string // the id of its API key
