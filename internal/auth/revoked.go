@@ -36,12 +36,15 @@ func newRevoked(accessLife time.Duration) *Revoked {
 	return &Revoked{keep: accessLife + revokedMargin, ended: make(map[string]ended)}
 }
 
-// Add remembers an ending.
-func (r *Revoked) Add(end Revocation) {
+// Add remembers an ending. It reports false where the same entry of the log was
+// remembered before: a log may be told again.
+func (r *Revoked) Add(end Revocation) (news bool) {
 	r.mu.Lock()
+	news = r.ended[end.Subject].Seq != end.Seq || end.Seq == 0
 	r.ended[end.Subject] = ended{Revocation: end, known: time.Now()}
 	r.size.Store(int64(len(r.ended)))
 	r.mu.Unlock()
+	return news
 }
 
 // Ended returns how a session or an API key ended, and false if it did not. It
@@ -86,22 +89,25 @@ func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
 		if err != nil || len(page) == 0 {
 			return after, err
 		}
-		a.apply(page)
-		a.recent.add(page...)
+		news, _ := a.apply(page)
+		a.recent.add(news...)
 		after = page[len(page)-1].Seq
 	}
 }
 
-// apply takes in what the log of revocations says and reports whether the keys
-// have changed.
-func (a *Auth) apply(entries []Revocation) (keys bool) {
+// apply takes in what the log of revocations says. It returns what of that is
+// news, and whether the keys have changed.
+func (a *Auth) apply(entries []Revocation) (news []Revocation, keys bool) {
 	for _, entry := range entries {
 		switch entry.Kind {
 		case RevokedSession, RevokedAPIKey:
-			a.revoked.Add(entry)
+			if !a.revoked.Add(entry) {
+				continue
+			}
 		case ChangedKeys:
 			keys = true
 		}
+		news = append(news, entry)
 	}
-	return keys
+	return news, keys
 }

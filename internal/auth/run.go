@@ -75,13 +75,14 @@ func (a *Auth) follow(ctx context.Context, after int64) {
 			if len(entries) > 0 {
 				after = entries[len(entries)-1].Seq
 			}
-			if a.apply(entries) {
+			news, keys := a.apply(entries)
+			if keys {
 				if err := a.keys.reload(ctx); err != nil {
 					a.log.Error("the changed keys cannot be read yet", "error", err)
 				}
 			}
 			// Last, so that whoever hears of a change of keys finds them changed.
-			a.recent.add(entries...)
+			a.recent.add(news...)
 			a.recent.look()
 		})
 		if err == nil || ctx.Err() != nil {
