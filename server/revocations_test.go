@@ -306,6 +306,8 @@ func TestStreamEnds(t *testing.T) {
 	if last.kind != "revocation" || last.data["kind"] != "apikey" {
 		t.Errorf("the last event is %+v", last)
 	}
+	brief := h.apiKey(t, "brief", "1s", "doorward:revocations")
+	h.listen(t, client, h.web.URL, brief, "").over()
 	if l := h.listen(t, client, h.web.URL, key, ""); l.status != http.StatusUnauthorized {
 		t.Errorf("with a revoked key: %d", l.status)
 	}

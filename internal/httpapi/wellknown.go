@@ -25,10 +25,13 @@ func (a *API) metadata(w http.ResponseWriter, _ *http.Request) error {
 		KeysURI       string   `json:"jwks_uri"`
 		ResponseTypes []string `json:"response_types_supported"`
 		GrantTypes    []string `json:"grant_types_supported"`
+		Introspection string   `json:"introspection_endpoint"`
+		IntrospectBy  []string `json:"introspection_endpoint_auth_methods_supported"`
 		Documentation string   `json:"service_documentation"`
 	}{
 		a.cfg.Issuer, a.cfg.Issuer + "/.well-known/jwks.json",
 		[]string{}, []string{}, // there is no authorization endpoint and no token endpoint
+		a.cfg.Issuer + "/auth/introspect", []string{"Bearer"}, // an API key
 		a.cfg.Issuer + "/errors/",
 	})
 	if err != nil {
