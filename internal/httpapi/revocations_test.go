@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,13 @@ import (
 
 // paper is a log of n entries; when it is read to its end it grows by one each
 // second.
-type paper struct{ n int64 }
+type paper struct{ n atomic.Int64 }
+
+func sheets(n int64) *paper {
+	p := &paper{}
+	p.n.Store(n)
+	return p
+}
 
 func (p *paper) Keep() time.Duration       { return 30 * time.Minute }
 func (p *paper) Silence() time.Duration    { return 1500 * time.Millisecond }
@@ -29,12 +36,12 @@ func (p *paper) Begin() int64              { return 0 }
 func (p *paper) Find(string) (int64, bool) { return 0, false }
 
 func (p *paper) After(place int64, limit int) (entries []auth.Revocation, next int64, grown <-chan struct{}) {
-	for next = place; next < p.n && len(entries) < limit; next++ {
+	for next = place; next < p.n.Load() && len(entries) < limit; next++ {
 		entries = append(entries, auth.Revocation{Seq: next + 1, Kind: auth.RevokedSession, Subject: fmt.Sprint("s", next)})
 	}
 	more := make(chan struct{})
-	if next == p.n {
-		time.AfterFunc(time.Second, func() { p.n++; close(more) })
+	if next == p.n.Load() {
+		time.AfterFunc(time.Second, func() { p.n.Add(1); close(more) })
 	}
 	return entries, next, more
 }
@@ -69,7 +76,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &reader{ResponseWriter: httptest.NewRecorder(), enough: 3}
 		begun := time.Now()
-		if err := read(&paper{n: 100_000}, r); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) != writeWithin {
+		if err := read(sheets(100_000), r); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) != writeWithin {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		if n := strings.Count(r.got.String(), "event: revocation\n"); n != 3*streamPage {
@@ -83,7 +90,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 func TestStreamInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &reader{ResponseWriter: httptest.NewRecorder(), enough: 30}
-		_ = read(&paper{n: streamPage + 2}, r)
+		_ = read(sheets(streamPage+2), r)
 		var kinds []string
 		for line := range strings.Lines(r.got.String()) {
 			if kind, ok := strings.CutPrefix(line, "event: "); ok {
