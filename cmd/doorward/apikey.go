@@ -54,21 +54,19 @@ func (a *app) apikeyCreateCommand() *cobra.Command {
 	var scopes []string
 	var expires string
 	cmd := &cobra.Command{
-		Use:   "create NAME --scope SCOPE...",
+		Use:   "create NAME [--scope SCOPE]...",
 		Short: "Make a key for a machine and print it, this once",
 		Long: `Make an API key. It is printed on standard output, alone, and nobody can find it
 out again: only its hash is stored.
 
-A key may do what its scopes say and nothing else. The server's own are
+Any key may follow the stream of revocations and introspect. A key that is made
+with scopes of the server's own may do just what those say:
   doorward:revocations  follow GET /revocations: a guard in another program
   doorward:introspect   ask POST /auth/introspect: its API keys and strict routes
-  doorward:denials      hand in the denials of other programs
-All others are those that the routes of your programs ask for.`,
+  doorward:denials      hand in the denials of other programs, which no other may
+All other scopes are those that the routes of your programs ask for.`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(scopes) == 0 {
-				return misused(cmd, "--scope is missing: a key may do what its scopes say and nothing else")
-			}
 			life, err := keyLife(expires)
 			if err != nil {
 				return misused(cmd, "%v", err)

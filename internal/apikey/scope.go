@@ -21,6 +21,18 @@ const (
 // ServerScopes returns the scopes of the server's own routes.
 func ServerScopes() []string { return []string{ScopeRevocations, ScopeIntrospect, ScopeDenials} }
 
+// Allows reports whether a key with the given scopes may use the route of the
+// server's own that the scope names. To follow the endings and to introspect,
+// any key will do, unless it was made with a scope of the server's own: such a
+// one may do just what those say. What writes must be named.
+func Allows(scopes []string, scope string) bool {
+	if slices.Contains(scopes, scope) {
+		return true
+	}
+	restricted := slices.ContainsFunc(scopes, func(s string) bool { return strings.HasPrefix(s, serverFamily) })
+	return !restricted && scope != ScopeDenials
+}
+
 const (
 	maxScopes      = 32
 	maxScopeLength = 100
@@ -41,13 +53,13 @@ func CheckName(name string) error {
 }
 
 // CheckScopes returns the scopes that a key shall have, each once and in order,
-// or why it cannot have them. A scope is a scope-token of RFC 6749 §3.3. One of
+// or why it cannot have them. None is allowed; see [Allows]. A scope is a scope-token of RFC 6749 §3.3. One of
 // the server's own family must be one that the server knows: a typo in it would
 // be found out only where the key is refused.
 func CheckScopes(scopes []string) ([]string, error) {
 	scopes = slices.Compact(slices.Sorted(slices.Values(scopes)))
-	if len(scopes) == 0 || len(scopes) > maxScopes {
-		return nil, fmt.Errorf("a key has 1 to %d scopes, not %d", maxScopes, len(scopes))
+	if len(scopes) > maxScopes {
+		return nil, fmt.Errorf("a key has at most %d scopes, not %d", maxScopes, len(scopes))
 	}
 	for _, scope := range scopes {
 		switch {

@@ -15,8 +15,9 @@ import (
 	"github.com/doorward/doorward/internal/ulid"
 )
 
-// machine returns the API key of a request, which must have the scope. What a
-// person was granted does not count: these routes are for programs.
+// machine returns the API key of a request, which must be allowed what the scope
+// names. What a person was granted does not count: these routes are for
+// programs.
 func (a *API) machine(r *http.Request, scope string) (*doorward.Principal, error) {
 	p, denial := a.guard.Check(r)
 	if denial != nil {
@@ -30,8 +31,8 @@ func (a *API) machine(r *http.Request, scope string) (*doorward.Principal, error
 		d.Scope = scope
 		return nil, d
 	}
-	if denial := (guard.Need{Scopes: []string{scope}}).Check(p, a.now()); denial != nil {
-		return nil, denial
+	if !apikey.Allows(p.Scopes, scope) {
+		return nil, (guard.Need{Scopes: []string{scope}}).Check(p, a.now())
 	}
 	return p, nil
 }

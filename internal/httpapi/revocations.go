@@ -172,6 +172,7 @@ type beat struct {
 type ending struct {
 	Kind    auth.RevocationKind `json:"kind"`
 	Subject string              `json:"subject"`
+	Session string              `json:"sid,omitempty"` // the subject, where that is a session
 	At      time.Time           `json:"at"`
 	Reason  string              `json:"reason,omitempty"`
 	By      string              `json:"by,omitempty"`
@@ -228,7 +229,11 @@ func (s *stream) revocation(entry auth.Revocation) {
 		id = entry.Position()
 		s.position = id
 	}
-	s.event("revocation", id, ending{entry.Kind, entry.Subject, entry.At.UTC(), entry.Reason, entry.By})
+	e := ending{Kind: entry.Kind, Subject: entry.Subject, At: entry.At.UTC(), Reason: entry.Reason, By: entry.By}
+	if entry.Kind == auth.RevokedSession {
+		e.Session = entry.Subject
+	}
+	s.event("revocation", id, e)
 }
 
 // beat says how current the reader is.
