@@ -107,6 +107,8 @@ func (a *API) routes() map[string]methods {
 
 		"/revocations": {http.MethodGet: a.revocations},
 
+		"/denials": {http.MethodPost: a.denials},
+
 		"/.well-known/jwks.json":                  {http.MethodGet: a.jwks},
 		"/.well-known/oauth-authorization-server": {http.MethodGet: a.metadata},
 		"/.well-known/openid-configuration":       {http.MethodGet: a.metadata},

@@ -18,7 +18,10 @@ const maxBody = 64 << 10
 
 // body is the JSON object that a request came with. Members that nobody asks
 // for are ignored.
-type body struct{ object strictjson.Value }
+type body struct {
+	object strictjson.Value
+	data   []byte // the same as it was sent; nil where the body was empty
+}
 
 // readBody reads the body of a request as one strict JSON object. An empty
 // body is an empty object, for routes that can do without.
@@ -43,7 +46,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (body, error) {
 		}
 		return body{}, doorward.BadInput(doorward.InvalidRequest, "", "The body must be a JSON object")
 	}
-	return body{object}, nil
+	return body{object, data}, nil
 }
 
 // unreadable says why a body could not be read.

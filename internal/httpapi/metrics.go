@@ -9,6 +9,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/ledger"
 )
 
 // Metrics counts what the server does, for Prometheus. No label holds anything
@@ -16,13 +17,17 @@ import (
 type Metrics struct {
 	set    *metrics.Set
 	denial map[doorward.Code]*metrics.Counter
+	report map[doorward.Code]*metrics.Counter // of denials of guards in other programs
 }
 
 // NewMetrics returns an empty set; gauges are read when they are asked for.
 func NewMetrics(gauges map[string]func() float64) *Metrics {
-	m := &Metrics{set: metrics.NewSet(), denial: make(map[doorward.Code]*metrics.Counter)}
+	m := &Metrics{set: metrics.NewSet(), denial: make(map[doorward.Code]*metrics.Counter), report: make(map[doorward.Code]*metrics.Counter)}
 	for _, info := range doorward.Codes() {
 		m.denial[info.Code] = m.set.NewCounter(fmt.Sprintf("doorward_denials_total{code=%q}", info.Code))
+		if info.Class != doorward.ClassInput {
+			m.report[info.Code] = m.set.NewCounter(fmt.Sprintf("doorward_reported_denials_total{code=%q}", info.Code))
+		}
 	}
 	for name, read := range gauges {
 		m.set.NewGauge(name, read)
@@ -44,6 +49,16 @@ func (m *Metrics) write(w io.Writer) {
 func (m *Metrics) denied(code doorward.Code) {
 	if counter, ok := m.denial[code]; ok {
 		counter.Inc()
+	}
+}
+
+// reported counts what a guard in another program has told of its denials.
+func (m *Metrics) reported(records []ledger.Record, floods []ledger.Flood) {
+	for _, r := range records {
+		m.report[r.Code].Inc()
+	}
+	for _, f := range floods {
+		m.report[f.Code].AddInt64(f.Count)
 	}
 }
 
