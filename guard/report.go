@@ -19,15 +19,15 @@ import (
 	"github.com/doorward/doorward/internal/ledger"
 )
 
-// ReporterConfig says where a guard's denials are told. URL and Key are
+// ReporterConfig says where a guard's denials are told. Issuer and APIKey are
 // required.
 type ReporterConfig struct {
-	// URL is that of the Doorward server, without a path: its issuer.
-	URL string
+	// Issuer is the URL of the Doorward server.
+	Issuer string
 
-	// Key is an API key of that server with the scope doorward:denials. It is a
+	// APIKey is an API key of that server with the scope doorward:denials. It is a
 	// secret.
-	Key string
+	APIKey string
 
 	// Node is what this program calls itself in the story of a denial; empty
 	// means the host's name.
@@ -100,13 +100,13 @@ type ReporterStats struct {
 
 // NewReporter returns a reporter. It makes no request before the first denial.
 func NewReporter(c ReporterConfig) (*Reporter, error) {
-	u, err := secureURL("the server's URL", c.URL)
+	u, err := secureURL("issuer", c.Issuer)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("guard: %w", err)
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
-		return nil, fmt.Errorf("guard: the server's URL %q: want one without a path", c.URL)
-	case c.Key == "" || strings.ContainsFunc(c.Key, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, fmt.Errorf("guard: issuer %q: want one without a path", c.Issuer)
+	case c.APIKey == "" || strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("guard: a reporter needs an API key with the scope doorward:denials")
 	}
 	if c.Node == "" {
@@ -120,7 +120,7 @@ func NewReporter(c ReporterConfig) (*Reporter, error) {
 	}
 	return &Reporter{
 		endpoint: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/denials"}).String(),
-		key:      c.Key, node: c.Node, clientAddr: c.ClientAddr,
+		key:      c.APIKey, node: c.Node, clientAddr: c.ClientAddr,
 		client: sameOriginClient(c.Client), onError: c.OnError, now: c.Now,
 		turn: make(chan struct{}, 1),
 	}, nil

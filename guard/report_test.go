@@ -55,7 +55,7 @@ func (d *desk) RoundTrip(r *http.Request) (*http.Response, error) {
 func (d *desk) reporter(t *testing.T, onError func(error)) *Reporter {
 	t.Helper()
 	r, err := NewReporter(ReporterConfig{
-		URL: "https://auth.example.com/", Key: "dwk_test", Node: "api-1",
+		Issuer: "https://auth.example.com/", APIKey: "dwk_test", Node: "api-1",
 		Client: &http.Client{Transport: d}, OnError: onError,
 	})
 	if err != nil {
@@ -261,18 +261,18 @@ func TestFlushTellsWhatIsInTheWay(t *testing.T) {
 func TestNewReporterRefuses(t *testing.T) {
 	for name, c := range map[string]ReporterConfig{
 		"nothing":       {},
-		"no key":        {URL: "https://auth.example.com"},
-		"a key of two":  {URL: "https://auth.example.com", Key: "a\r\nb"},
-		"over http":     {URL: "http://auth.example.com", Key: "dwk_x"},
-		"with a path":   {URL: "https://auth.example.com/denials", Key: "dwk_x"},
-		"no URL":        {URL: "auth.example.com", Key: "dwk_x"},
-		"with a secret": {URL: "https://u:p@auth.example.com", Key: "dwk_x"},
+		"no key":        {Issuer: "https://auth.example.com"},
+		"a key of two":  {Issuer: "https://auth.example.com", APIKey: "a\r\nb"},
+		"over http":     {Issuer: "http://auth.example.com", APIKey: "dwk_x"},
+		"with a path":   {Issuer: "https://auth.example.com/denials", APIKey: "dwk_x"},
+		"no URL":        {Issuer: "auth.example.com", APIKey: "dwk_x"},
+		"with a secret": {Issuer: "https://u:p@auth.example.com", APIKey: "dwk_x"},
 	} {
 		if _, err := NewReporter(c); err == nil || strings.Contains(err.Error(), "dwk_x") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewReporter(ReporterConfig{URL: "http://localhost:4010", Key: "dwk_x"}); err != nil {
+	if _, err := NewReporter(ReporterConfig{Issuer: "http://localhost:4010", APIKey: "dwk_x"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -283,7 +283,7 @@ func TestReporterFollowsNoRedirectElsewhere(t *testing.T) {
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	r, err := NewReporter(ReporterConfig{URL: server.URL, Key: "dwk_test"})
+	r, err := NewReporter(ReporterConfig{Issuer: server.URL, APIKey: "dwk_test"})
 	if err != nil {
 		t.Fatal(err)
 	}

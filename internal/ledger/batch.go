@@ -55,7 +55,7 @@ func (b Batch) Accept(key string, now time.Time) ([]Record, []Flood, []Refused, 
 	case b.Sent.IsZero():
 		return nil, nil, nil, fmt.Errorf("sent is missing: the time by the guard's clock")
 	}
-	ahead := b.Sent.Sub(now)
+	ahead := b.Sent.Sub(now).Round(time.Second)
 	if ahead > MaxAhead || ahead < -MaxAhead {
 		return nil, nil, nil, fmt.Errorf("sent is %s from the time here, which is more than a clock is off: %s", ahead.Round(time.Second), now.UTC().Format(time.RFC3339))
 	}

@@ -75,19 +75,33 @@ func (r Record) Masked() Record {
 		{&r.Method, maxMethod}, {&r.Path, maxPath}, {&r.Agent, maxAgent}, {&r.Detail, maxText},
 		{&r.Network, maxName}, {&r.Node, maxName},
 		{&p.Check, maxName}, {&p.Text, maxText}, {&p.Next, maxText}, {&p.User, maxName}, {&p.Session, maxName},
-		{&p.Token.ID, maxName}, {&p.Token.Key, maxName}, {&p.Token.Fingerprint, 8},
+		{&p.Token.Fingerprint, 8},
 	} {
 		*t.text = Cut(Mask(*t.text), t.most)
 	}
+	// The name of a key is often a hash, and as long as one.
+	p.Token.ID, p.Token.Key = Cut(maskKnown(p.Token.ID), maxName), Cut(maskKnown(p.Token.Key), maxName)
 	return r
 }
 
-// secretLike is what tokens, keys and other long secrets look like, wherever
-// somebody puts them by mistake.
-var secretLike = regexp.MustCompile(`(dwr_|dwk_|eyJ)[\w.~+/=-]*|[\w~+=-]{40,}`)
+// What is a secret of ours, or a token of anybody's, by how it begins; and what
+// is as long as secrets are, wherever somebody puts one by mistake.
+const (
+	known = `(dwr_|dwk_|eyJ)[\w.~+/=-]*`
+	long  = `[\w~+=-]{40,}`
+)
+
+var (
+	knownSecret = regexp.MustCompile(known)
+	secretLike  = regexp.MustCompile(known + "|" + long)
+)
 
 // Mask takes out of a text whatever looks like a secret.
-func Mask(s string) string { return secretLike.ReplaceAllString(s, "[masked]") }
+func Mask(s string) string { return secretLike.ReplaceAllString(s, masked) }
+
+func maskKnown(s string) string { return knownSecret.ReplaceAllString(s, masked) }
+
+const masked = "[masked]"
 
 // Cut returns at most n bytes of a text. What is left is whole characters.
 func Cut(s string, n int) string {
