@@ -17,8 +17,7 @@ import (
 // of the answer, and holds the page that is there to what was just answered.
 func TestPagesAreTrue(t *testing.T) {
 	absent := map[doorward.Code]string{
-		doorward.MFARequired:   "there is no second factor yet",
-		doorward.APIKeyInvalid: "there are no API keys yet",
+		doorward.MFARequired: "there is no second factor yet",
 	}
 	h := newHouse(t)
 	own := h.server.Guard()
@@ -81,6 +80,12 @@ func TestPagesAreTrue(t *testing.T) {
 			code:   doorward.StepUpRequired,
 			before: func() { shift(5 * time.Minute) }, after: func() { shift(-5 * time.Minute) },
 			ask: func() (string, string, []string, string) { return get("/api/transfer", bearer(ada.AccessToken)) },
+		},
+		{
+			code: doorward.APIKeyInvalid,
+			ask: func() (string, string, []string, string) {
+				return get("/auth/me", bearer("dwk_01JD3WQ8F4Z5M6N7P8R9S0T1V21CR5AYMZRKMGWCTRFPHCFV0H6SDR19EA3GMN07E"))
+			},
 		},
 		{code: doorward.RefreshTokenMissing, ask: func() (string, string, []string, string) { return http.MethodPost, "/auth/refresh", nil, "" }},
 		{code: doorward.InvalidRefreshToken, ask: func() (string, string, []string, string) { return refresh("dwr_forged") }},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"syscall"
 	"time"
@@ -20,11 +21,18 @@ type beside struct {
 
 // startBeside runs doorward ARGS beside the script.
 func startBeside(ts *testscript.TestScript, neg bool, args []string) {
-	b := ts.Value(besideKey{}).(*beside)
-	if neg || b.cmd != nil {
-		ts.Fatalf("usage: follow ARGS…, one at a time")
+	if neg {
+		ts.Fatalf("usage: follow ARGS…")
 	}
-	b.cmd = exec.Command(binary(ts), args...)
+	runBeside(ts, "doorward", args)
+}
+
+func runBeside(ts *testscript.TestScript, name string, args []string) {
+	b := ts.Value(besideKey{}).(*beside)
+	if b.cmd != nil {
+		ts.Fatalf("one command at a time runs beside a script")
+	}
+	b.cmd = exec.Command(filepath.Join(filepath.Dir(binary(ts)), name), args...)
 	b.cmd.Dir, b.cmd.Env = ts.MkAbs("."), environ(ts)
 	b.cmd.Stdout, b.cmd.Stderr = &b.out, &b.out
 	ts.Check(b.cmd.Start())

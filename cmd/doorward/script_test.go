@@ -30,14 +30,19 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"doorward": func() {
-			shift, err := time.ParseDuration(os.Getenv("CLOCK"))
-			now := time.Now
-			if err == nil {
-				now = func() time.Time { return time.Now().Add(shift) }
-			}
-			os.Exit(runAt(context.Background(), now, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+			os.Exit(runAt(context.Background(), shiftedClock(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 		},
+		"resource-server": guarded,
 	})
+}
+
+// shiftedClock is the real clock, or the one that CLOCK sets apart from it.
+func shiftedClock() func() time.Time {
+	shift, err := time.ParseDuration(os.Getenv("CLOCK"))
+	if err != nil {
+		return time.Now
+	}
+	return func() time.Time { return time.Now().Add(shift) }
 }
 
 // Scripts run the command on real stores, with the commands of testscript and:
@@ -60,6 +65,7 @@ func TestMain(m *testing.M) {
 //	status N ARGS…   doorward ARGS must exit with status N
 //	eventually ARGS… doorward ARGS is run until it exits 0
 //	follow ARGS…     run doorward ARGS beside the script
+//	guarded ARGS…    run a program with a guard beside the script: $GUARDED
 //	seen RE          wait until that has printed what RE matches
 //	interrupt        end it by SIGINT; it must exit 0, and its output is printed
 //
@@ -82,7 +88,7 @@ func TestScripts(t *testing.T) {
 			"start": start, "stop": stop, "crash": crash, "begin": begin, "signal": signalOnce, "finish": finish,
 			"http": exchange, "login": login, "refresh": refresh,
 			"capture": capture, "status": status, "eventually": eventually,
-			"follow": startBeside, "seen": seen, "interrupt": interrupt,
+			"follow": startBeside, "guarded": startGuarded, "seen": seen, "interrupt": interrupt,
 		},
 	})
 }
@@ -296,7 +302,7 @@ func isFile(path string) bool {
 
 // environ is what a script has set for the command.
 func environ(ts *testscript.TestScript) []string {
-	names := []string{"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "CLOCK", "GOCOVERDIR", config.FileEnv}
+	names := []string{"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "CLOCK", "GOCOVERDIR", "API_KEY", config.FileEnv}
 	for _, s := range config.Settings() {
 		names = append(names, s.Env())
 	}
