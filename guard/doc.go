@@ -53,6 +53,12 @@
 // it is not told that its token is bad either: it gets a 503 UNAVAILABLE with
 // Retry-After, never a 401, so that no client throws a good session away.
 //
+// # Who is told why
+//
+// The caller gets a code. The private side goes to [Config.OnDenial]; a
+// [Reporter] there tells it to the server, whose command `doorward why` then
+// knows it.
+//
 // # Browsers
 //
 // A preflight (OPTIONS with Origin and Access-Control-Request-Method) carries

@@ -98,7 +98,7 @@ func TestScripts(t *testing.T) {
 func TestEveryDenialHasAScript(t *testing.T) {
 	unreachable := map[doorward.Code]string{
 		doorward.MFARequired:    "there is no second factor yet",
-		doorward.StepUpRequired: "no route of the server asks for a step up",
+		doorward.StepUpRequired: "no route of the server asks for a step up; a guard does, in why-guard",
 	}
 	for _, info := range doorward.Codes() {
 		if info.Class != doorward.ClassDenial {

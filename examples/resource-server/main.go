@@ -7,9 +7,9 @@
 //	curl -i http://127.0.0.1:4011/api/profile -H "Authorization: Bearer $TOKEN"
 //
 // With an API key of the server in the environment it also learns at once which
-// sessions have ended, and takes API keys itself:
+// sessions have ended, takes API keys itself, and reports what it refuses:
 //
-//	doorward apikey create resource-server --scope doorward:revocations --scope doorward:introspect
+//	doorward apikey create resource-server --scope doorward:revocations --scope doorward:introspect --scope doorward:denials
 //	API_KEY=dwk_… go run ./examples/resource-server
 package main
 
@@ -82,6 +82,17 @@ func newHandler(ctx context.Context, issuer, audience, key string) (http.Handler
 			return nil, err
 		}
 		config.Revocations = stream
+		reporter, err := guard.NewReporter(guard.ReporterConfig{
+			Issuer: issuer, APIKey: key,
+			OnError: func(err error) { slog.Warn("denials", "error", err) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		config.OnDenial = func(r *http.Request, d *doorward.Denial) {
+			logDenial(r, d)
+			reporter.Report(r, d) // doorward why knows it then, too
+		}
 	}
 	g, err := guard.New(config)
 	if err != nil {
