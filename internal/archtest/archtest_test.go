@@ -70,6 +70,7 @@ var rooms = []room{
 	{"examples/resource-server", 7, nil},
 	{"examples/embed", 7, nil},
 	{"examples/client", 7, nil},
+	{"examples/scale", 7, nil},
 
 	// Only tests import these.
 	{"internal/storetest", 7, nil},
