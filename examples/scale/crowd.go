@@ -23,8 +23,8 @@ const (
 var habits = []struct{ share, visits float64 }{{0.35, 3}, {0.35, 0.4}, {0.30, 0.05}}
 
 const (
-	sampled = 60_000 // sessions that are simulated, for any number
-	days    = 14
+	sampled = 40_000 // sessions that are simulated, for any number
+	days    = 7
 )
 
 // crowd is what the sampled sessions did.
@@ -35,14 +35,20 @@ type crowd struct {
 	// Of an outage that begins at a full hour: who is there so long after, and
 	// whose access token has expired by then.
 	there, stranded [len(outages)]float64
+
+	// Which pages of the table were written to between two checkpoints.
+	touched [len(checkpoints)]map[touch]bool
 }
 
 // simulateCrowd lets each session live for some days.
 func simulateCrowd(seed uint64) *crowd {
 	r := rand.New(rand.NewPCG(seed, 1))
 	c := &crowd{}
-	for range sampled {
-		c.live(r)
+	for i := range c.touched {
+		c.touched[i] = make(map[touch]bool)
+	}
+	for i := range sampled {
+		c.live(r, i/pageRows)
 	}
 	for hour := range 24 {
 		c.refreshes[hour] /= sampled * days
@@ -55,8 +61,27 @@ func simulateCrowd(seed uint64) *crowd {
 
 const day = 24 * time.Hour
 
+// checkpoints are how far apart: PostgreSQL's default, and what can be set.
+var checkpoints = [...]time.Duration{5 * time.Minute, time.Hour}
+
+type touch struct{ page, interval int }
+
+// refresh is one of a session on a page.
+func (c *crowd) refresh(at time.Duration, page int) {
+	count(&c.refreshes, at)
+	for i, apart := range checkpoints {
+		c.touched[i][touch{page, int(at / apart)}] = true
+	}
+}
+
+// images is the share of refreshes that were the first on their page since a
+// checkpoint.
+func (c *crowd) images(checkpoint int) float64 {
+	return float64(len(c.touched[checkpoint])) / (sum(c.refreshes) * sampled * days)
+}
+
 // live is one session, and after a sign-out the next one on that device.
-func (c *crowd) live(r *rand.Rand) {
+func (c *crowd) live(r *rand.Rand, page int) {
 	visits := habits[len(habits)-1].visits
 	for p, i := r.Float64(), 0; i < len(habits); i++ {
 		if p -= habits[i].share; p < 0 {
@@ -84,13 +109,13 @@ func (c *crowd) live(r *rand.Rand) {
 			signedIn, issued, before = true, at, at-idleLife
 		}
 		if at-issued >= renewAfter {
-			count(&c.refreshes, at)
+			c.refresh(at, page)
 			issued = at
 		}
 		c.strand(at, at+length, before, issued)
 		for issued+renewAfter < at+length {
 			issued += renewAfter
-			count(&c.refreshes, issued)
+			c.refresh(issued, page)
 		}
 		for hour := at.Truncate(time.Hour); hour < at+length; hour += time.Hour {
 			c.present[int(hour/time.Hour)%24] += float64(min(at+length, hour+time.Hour) - max(at, hour))

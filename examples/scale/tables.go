@@ -32,7 +32,8 @@ func load(c *crowd) table {
 	head, rates, all := []string{"sessions"}, []string{"refreshes a second, busiest hour"}, []string{"the same, all in use at once"}
 	signIns := []string{"logins a second"}
 	nodes, hashing, database := []string{"cores of nodes for refreshes"}, []string{"cores of nodes for logins"}, []string{"cores of PostgreSQL"}
-	wal, daily := []string{"WAL a second"}, []string{"WAL a day"}
+	bare := []string{"WAL a second, without images of pages"}
+	often, seldom := []string{"the same with them, a checkpoint every 5 minutes"}, []string{"the same with them, a checkpoint every hour"}
 	rows := []string{"rows and indexes"}
 	for _, n := range numbers {
 		rate, login := n*peak(c.refreshes), n*peak(c.logins)
@@ -43,11 +44,12 @@ func load(c *crowd) table {
 		nodes = append(nodes, cores(rate, nodeCPU))
 		hashing = append(hashing, cores(login, signInCPU))
 		database = append(database, cores(rate, databaseCPU))
-		wal = append(wal, size(rate*walBytes))
-		daily = append(daily, size(n*sum(c.refreshes)*walBytes))
+		bare = append(bare, size(rate*walBytes))
+		often = append(often, size(rate*(walBytes+c.images(0)*(imageBytes-walBytes))))
+		seldom = append(seldom, size(rate*(walBytes+c.images(1)*(imageBytes-walBytes))))
 		rows = append(rows, size(n*rowBytes))
 	}
-	t.lines = [][]string{head, rates, all, signIns, nodes, hashing, database, wal, daily, rows}
+	t.lines = [][]string{head, rates, all, signIns, nodes, hashing, database, bare, often, seldom, rows}
 	return t
 }
 
