@@ -48,8 +48,9 @@
 //
 // # What cannot be known
 //
-// A key set that is out of reach, or a feed of revocations that has fallen
-// behind, proves nothing about a token. Such a request is not let through, and
+// A key set that is out of reach proves nothing about a token, nor does a stream
+// of revocations that has fallen behind, where it is set to refuse then
+// (StreamConfig.RefuseWhenStale). Such a request is not let through, and
 // it is not told that its token is bad either: it gets a 503 UNAVAILABLE with
 // Retry-After, never a 401, so that no client throws a good session away.
 //

@@ -355,6 +355,7 @@ func TestManyStreams(t *testing.T) {
 	sid, refresh := h.signIn(t, "a@example.com")
 	looked := h.broken.looks.Load()
 	h.signOut(t, refresh)
+	acknowledged := time.Now()
 	for _, l := range all {
 		for e := range l.events {
 			if e.data["subject"] == sid && e.id != "" {
@@ -362,6 +363,7 @@ func TestManyStreams(t *testing.T) {
 			}
 		}
 	}
+	t.Logf("the last of %d streams had it after %v", streams, time.Since(acknowledged))
 	if n := h.broken.looks.Load() - looked; n > int64(streams/10) {
 		t.Errorf("%d looks into the store for %d streams", n, streams)
 	}
