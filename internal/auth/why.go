@@ -48,7 +48,7 @@ func Why(ctx context.Context, store Store, id string) (why.Facts, error) {
 		} else if err != nil {
 			return err
 		}
-		facts.Record = &record
+		facts.Record, facts.At = &record, record.At
 		return gatherFacts(tx, &facts)
 	})
 	return facts, err

@@ -97,16 +97,45 @@ var (
 )
 
 // Mask takes out of a text whatever looks like a secret.
-func Mask(s string) string { return secretLike.ReplaceAllString(s, masked) }
+func Mask(s string) string {
+	if !longRun(s) {
+		return maskKnown(s)
+	}
+	return secretLike.ReplaceAllString(s, masked)
+}
 
-func maskKnown(s string) string { return knownSecret.ReplaceAllString(s, masked) }
+// maskKnown looks before it matches: most texts are as they should be, and a
+// regular expression takes fifty times as long to say so.
+func maskKnown(s string) string {
+	if !strings.Contains(s, "eyJ") && !strings.Contains(s, "dwr_") && !strings.Contains(s, "dwk_") {
+		return s
+	}
+	return knownSecret.ReplaceAllString(s, masked)
+}
+
+// longRun reports whether s may hold what is as long as a secret.
+func longRun(s string) bool {
+	run := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '~', c == '+', c == '=', c == '-':
+			if run++; run >= 40 {
+				return true
+			}
+		default:
+			run = 0
+		}
+	}
+	return false
+}
 
 const masked = "[masked]"
 
-// Cut returns at most n bytes of a text. What is left is whole characters.
+// Cut returns at most n bytes of a text. What is left is whole characters, and
+// none is the zero byte, which not every store takes in a text.
 func Cut(s string, n int) string {
 	if len(s) > n {
 		s = s[:n]
 	}
-	return strings.ToValidUTF8(s, "")
+	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
 }
