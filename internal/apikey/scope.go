@@ -53,9 +53,10 @@ func CheckName(name string) error {
 }
 
 // CheckScopes returns the scopes that a key shall have, each once and in order,
-// or why it cannot have them. None is allowed; see [Allows]. A scope is a scope-token of RFC 6749 §3.3. One of
-// the server's own family must be one that the server knows: a typo in it would
-// be found out only where the key is refused.
+// or why it cannot have them. None is allowed; see [Allows]. A scope is a
+// scope-token of RFC 6749 §3.3. One of the server's own family must be one that
+// the server knows: a typo in it would be found out only where the key is
+// refused.
 func CheckScopes(scopes []string) ([]string, error) {
 	scopes = slices.Compact(slices.Sorted(slices.Values(scopes)))
 	if len(scopes) > maxScopes {
