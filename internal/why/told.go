@@ -160,7 +160,7 @@ func ofEnd(f Facts) string {
 	text, ok := map[string]string{
 		"logout":       "You had signed out on this device",
 		"logout_all":   "You had been signed out on all devices",
-		"ended":        "This sign-in had been ended from your list of devices, or by an operator",
+		"ended":        "This sign-in had been ended from your list of devices",
 		"password":     "Your password had been changed, which ends every other sign-in",
 		"suspended":    "The account had been suspended",
 		"deactivated":  "The account had been deactivated",
@@ -170,7 +170,7 @@ func ofEnd(f Facts) string {
 		text = "This sign-in had been ended"
 	}
 	if v.EndedBy == "operator" {
-		text = strings.TrimSuffix(text, " from your list of devices, or by an operator") + " by an operator"
+		text = strings.TrimSuffix(text, " from your list of devices") + " by an operator"
 	}
 	return text + ", " + relation(v.EndedAt, f.Record.At) + ". Sign in again."
 }

@@ -83,7 +83,7 @@ func TestTell(t *testing.T) {
 
 		{"revoked: the neighbour is not told how", denied(doorward.TokenRevoked, ended("password", "user")), "", "Your password had been changed, which ends every other sign-in, 3 minutes before this refusal. Sign in again."},
 		{"ended by an operator", denied(doorward.TokenRevoked, ended("ended", "operator")), "", "This sign-in had been ended by an operator, 3 minutes before"},
-		{"ended from the list", denied(doorward.TokenRevoked, ended("ended", "user")), "", "This sign-in had been ended from your list of devices"},
+		{"ended from the list", denied(doorward.TokenRevoked, ended("ended", "user")), "", "This sign-in had been ended from your list of devices, 3 minutes before"},
 		{"a copy", denied(doorward.InvalidRefreshToken, ended("token_reused", "")), "", "A copy of this sign-in was used"},
 		{"a reason to come", denied(doorward.InvalidRefreshToken, ended("private", "private")), "", "This sign-in had been ended, 3 minutes"},
 		{"run out", denied(doorward.InvalidRefreshToken, checked("refresh token", time.Hour)), "", "This sign-in had run out: it was begun 27 minutes before, and last renewed 7 minutes 30 seconds before."},

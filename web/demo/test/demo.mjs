@@ -291,8 +291,39 @@ async function withoutCookie() {
   await page.context().close()
 }
 
+/** Whose session was ended elsewhere is told so, on the sign-in page and on the page behind the code. */
+async function saysWhy() {
+  const page = await open()
+  const data = {
+    email: await page.getByLabel('Email').inputValue(),
+    password: await page.getByLabel('Password').inputValue(),
+  }
+  await signIn(page)
+  const ask = async (method, path, token, body) => {
+    const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) }
+    const response = await fetch(origin + path, { method, headers, body: body && JSON.stringify(body) })
+    return response.status === 204 || response.json()
+  }
+  const { accessToken } = await ask('POST', '/auth/login', null, data)
+  const { sessions } = await ask('GET', '/auth/sessions', accessToken)
+  for (const { sid, current } of sessions)
+    if (!current) await ask('DELETE', `/auth/sessions/${sid}`, accessToken)
+  await page.reload()
+  await page.locator('.ended', { hasText: 'You were signed out from another device.' }).waitFor()
+  await tidy(page)
+  await shot(page, 'ended-wide')
+  const [explained] = await Promise.all([
+    page.context().waitForEvent('page'),
+    page.locator('.ended').getByRole('link').click(),
+  ])
+  await explained.locator('.told', { hasText: 'ended from your list of devices' }).waitFor()
+  await shot(explained, 'told-wide')
+  await page.context().close()
+}
+
 try {
   await everyLever()
+  await saysWhy()
   await withoutCookie()
   await phone('light')
   await phone('dark')
