@@ -116,8 +116,8 @@ func (f *follow) tell(list []listed) {
 			if d.Email != "" {
 				who = ", " + d.Email
 			}
-			return fmt.Sprintf("%s  %s  %s  %s %s from %s%s: %s", why.Stamp(d.At), d.ID, d.Code,
-				why.Printable(d.Method), why.Printable(d.Path), why.Printable(d.Network), who, why.Printable(d.Private.Text))
+			return fmt.Sprintf("%s  %s  %s  %s from %s%s: %s", why.Stamp(d.At), d.ID, d.Code,
+				d.request(), why.Printable(d.Network), who, why.Printable(d.Private.Text))
 		})
 	}
 }

@@ -139,6 +139,15 @@ type listed struct {
 	Email string `json:"email,omitempty"` // of the account it concerns, if the store knows it
 }
 
+// request says what was asked for, and of whom where that was not the server.
+func (d listed) request() string {
+	text := d.Method + " " + d.Path
+	if d.Key != "" {
+		text += " at " + d.Node
+	}
+	return why.Printable(text)
+}
+
 func (a *app) whyList(ctx context.Context, o operator, q auth.DenialQuery, email string) error {
 	if err := o.only(ctx, &q, email); err != nil {
 		return err
@@ -204,7 +213,7 @@ func (a *app) listDenials(list []listed) {
 	for _, d := range list {
 		rows = append(rows, []string{
 			d.ID, why.Ago(d.At, a.now()), string(d.Code),
-			why.Printable(d.Method + " " + d.Path), d.Email, why.Printable(d.Private.Check),
+			d.request(), d.Email, why.Printable(d.Private.Check),
 		})
 	}
 	a.table(rows)

@@ -49,7 +49,8 @@ func snippet(
 
 var goBlocks = regexp.MustCompile("(?s)\n```go\n(.*?)\n```")
 
-// TestGoSnippetsCompile type-checks every block of Go on the pages.
+// TestGoSnippetsCompile type-checks every block of Go on the pages, and of the
+// document about them.
 func TestGoSnippetsCompile(t *testing.T) {
 	fset := token.NewFileSet()
 	exports := exportData(t, "context", "log", "net/http", "os", "time", "../..", "../../guard", "../../server")
@@ -60,21 +61,29 @@ func TestGoSnippetsCompile(t *testing.T) {
 		}
 		return os.Open(file)
 	})}
-	count := 0
+	about, err := os.ReadFile("../../docs/why.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{"why": string(about)}
 	for _, a := range articles(t) {
-		for _, m := range goBlocks.FindAllStringSubmatch(a.File, -1) {
+		texts[string(a.Info.Code)] = a.File
+	}
+	count := 0
+	for name, text := range texts {
+		for _, m := range goBlocks.FindAllStringSubmatch(text, -1) {
 			count++
 			code := m[1]
 			if !strings.HasPrefix(code, "package ") {
 				code = fmt.Sprintf(frame, code)
 			}
-			file, err := parser.ParseFile(fset, string(a.Info.Code)+".go", code, parser.SkipObjectResolution)
+			file, err := parser.ParseFile(fset, name+".go", code, parser.SkipObjectResolution)
 			if err != nil {
-				t.Errorf("%s: %v", a.Info.Code, err)
+				t.Errorf("%s: %v", name, err)
 				continue
 			}
 			if _, err := conf.Check("snippet", fset, []*ast.File{file}, nil); err != nil {
-				t.Errorf("%s: %v\n%s", a.Info.Code, err, m[1])
+				t.Errorf("%s: %v\n%s", name, err, m[1])
 			}
 		}
 	}
