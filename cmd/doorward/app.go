@@ -14,6 +14,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/postgres"
 	"github.com/doorward/doorward/sqlite"
 )
 
@@ -112,10 +113,17 @@ func (a *app) report(err error) int {
 
 // hintFor says what to do about errors of the machinery that an operator meets.
 func hintFor(err error) string {
+	older, newer := false, false
 	if e, ok := errors.AsType[*sqlite.SchemaError](err); ok {
-		if e.Database < e.Program {
-			return "run doorward migrate, or start the server, which does so too"
-		}
+		older, newer = e.Database < e.Program, e.Database > e.Program
+	}
+	if e, ok := errors.AsType[*postgres.SchemaError](err); ok {
+		older, newer = e.Database < e.Program, e.Database > e.Program
+	}
+	switch {
+	case older:
+		return "run doorward migrate, or start the server, which does so too"
+	case newer:
 		return "use the version of doorward that the server has, or a newer one"
 	}
 	return ""

@@ -25,7 +25,6 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // Whom to sign in as. The password is in the documentation: it is no secret,
@@ -93,7 +92,7 @@ func (a *app) serveDev(ctx context.Context, cfg config.Config, fresh bool) error
 		life, restart := context.WithCancel(ctx)
 		err := a.serve(life, cfg, role{
 			local: true,
-			open: func(ctx context.Context, cfg config.Config) (*sqlite.Store, error) {
+			open: func(ctx context.Context, _ place) (auth.Store, error) {
 				return a.openDev(ctx, cfg, fresh && !welcomed)
 			},
 			handler: func(srv *server.Server, sc server.Config, local string) http.Handler {
@@ -128,18 +127,22 @@ func samePort(listen, local string) string {
 }
 
 // openDev opens the store of dev and makes the account to sign in as.
-func (a *app) openDev(ctx context.Context, cfg config.Config, fresh bool) (*sqlite.Store, error) {
-	store, err := makeStore(ctx, cfg)
+func (a *app) openDev(ctx context.Context, cfg config.Config, fresh bool) (auth.Store, error) {
+	f, err := storeFile(cfg)
+	if err != nil {
+		return nil, err
+	}
+	store, err := f.create(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ada, err := checkDev(ctx, cfg, store)
 	if err == nil && fresh {
 		ada = false
-		if err = errors.Join(store.Close(), removeStore(cfg)); err != nil {
+		if err = errors.Join(store.Close(), removeStore(f)); err != nil {
 			return nil, err
 		}
-		if store, err = makeStore(ctx, cfg); err != nil {
+		if store, err = f.create(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -159,12 +162,8 @@ func devStorePath() (string, error) {
 }
 
 // removeStore removes an SQLite store with all that belongs to it.
-func removeStore(cfg config.Config) error {
-	path, err := storePath(cfg)
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{path, path + "-wal", path + "-shm", keyPath(path)} {
+func removeStore(f file) (err error) {
+	for _, name := range []string{string(f), string(f) + "-wal", string(f) + "-shm", f.key()} {
 		if e := os.Remove(name); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
@@ -175,7 +174,7 @@ func removeStore(cfg config.Config) error {
 // checkDev reports whether a store has the account to sign in as. One that has
 // other accounts and not that was not made by dev: an account whose password
 // everybody knows must not get into it, and nothing of it may be removed.
-func checkDev(ctx context.Context, cfg config.Config, store *sqlite.Store) (ada bool, err error) {
+func checkDev(ctx context.Context, cfg config.Config, store auth.Store) (ada bool, err error) {
 	var others bool
 	err = store.View(ctx, func(tx auth.Tx) error {
 		_, err := tx.UserByEmail(devEmail)
@@ -196,7 +195,7 @@ func checkDev(ctx context.Context, cfg config.Config, store *sqlite.Store) (ada 
 }
 
 // seed makes the account to sign in as.
-func (a *app) seed(ctx context.Context, cfg config.Config, store *sqlite.Store) error {
+func (a *app) seed(ctx context.Context, cfg config.Config, store auth.Store) error {
 	sc := a.serverConfig(cfg)
 	sc.Store, sc.Issuer, sc.MasterKey = store, "http://localhost", secret.NewMasterKey().Reveal() // it signs nothing
 	stories, done, err := server.Operate(sc)

@@ -2,21 +2,22 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/signing"
 	"github.com/doorward/doorward/internal/why"
+	"github.com/doorward/doorward/postgres"
 )
 
 func (a *app) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "key", Short: "Look after the server's keys"}
 	group(cmd)
-	cmd.AddCommand(a.keyListCommand(), a.keyRotateCommand(), a.keyForgetCommand())
+	cmd.AddCommand(a.keyListCommand(), a.keyRotateCommand(), a.keySealCommand(), a.keyForgetCommand())
 	return cmd
 }
 
@@ -99,7 +100,7 @@ clients renew their tokens; with --use refresh, everybody signs in anew.`,
 			if err != nil {
 				return err
 			}
-			if cfg, err = a.locate(cfg); err != nil {
+			if cfg, err = a.locate(cmd.Context(), cfg); err != nil {
 				return err
 			}
 			return a.operateOn(cmd.Context(), cfg, a.needKey, func(ctx context.Context, o operator) error {
@@ -124,19 +125,64 @@ clients renew their tokens; with --use refresh, everybody signs in anew.`,
 }
 
 // needKey returns the master key, which must be there.
-func (a *app) needKey(cfg config.Config) (secret.MasterKey, error) {
-	key, err := masterKey(cfg, a.logger(cfg))
+func (a *app) needKey(ctx context.Context, cfg config.Config, store auth.Store) (secret.MasterKey, error) {
+	p, err := storePlace(cfg)
+	if err != nil {
+		return secret.MasterKey{}, err
+	}
+	key, err := masterKey(ctx, cfg, p, store, a.logger(cfg))
 	if err != nil || !key.IsZero() {
 		return key, err
 	}
-	path, err := storePath(cfg)
-	if err != nil {
-		return key, err
-	}
 	return key, &failure{
-		text: fmt.Sprintf("the master key is missing: %s is not there", keyPath(path)),
+		text: "the master key is missing: " + whereKey(p),
 		hint: "name where it is with --master-key-file; a store that no server has used yet has none",
 	}
+}
+
+// keySealCommand takes the master key out of the database.
+func (a *app) keySealCommand() *cobra.Command {
+	return a.settings(&cobra.Command{
+		Use:   "seal",
+		Short: "Take the master key out of the database",
+		Long: `Seal the keys anew under the master key that is given, and remove the one that the
+servers on a PostgreSQL store have kept in it because they were given none. Then
+start all of them again with the one that is given. Nobody is signed out.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if cfg, err = a.locate(cmd.Context(), cfg); err != nil {
+				return err
+			}
+			if cfg.MasterKey.IsZero() {
+				return misused(cmd, "give the master key to seal with: --master-key-file FILE")
+			}
+			given := func(context.Context, config.Config, auth.Store) (secret.MasterKey, error) { return cfg.MasterKey, nil }
+			return a.operateOn(cmd.Context(), cfg, given, a.seal)
+		},
+	}, "store", "master-key", "master-key-file")
+}
+
+func (a *app) seal(ctx context.Context, o operator) error {
+	var kept secret.MasterKey
+	var err error
+	if db, ok := o.store.(*postgres.Store); ok {
+		if kept, err = db.MasterKey(ctx); err != nil {
+			return err
+		}
+	}
+	if kept.IsZero() {
+		return &failure{text: "this store holds no master key: there is nothing to take out"}
+	}
+	n, err := o.Keys().Reseal(ctx, kept, postgres.ForgetMasterKey)
+	if err != nil {
+		return explainKey(err)
+	}
+	a.say("sealed %d keys anew and removed the master key from the database; start the servers again with the one that was given", n)
+	return nil
 }
 
 // keyForgetCommand is the way out for whoever has lost the master key.

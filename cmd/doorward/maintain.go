@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,45 +23,26 @@ is for doing it at another time.`,
 			if err != nil {
 				return err
 			}
-			path, err := storePath(cfg)
+			p, err := storePlace(cfg)
 			if err != nil {
 				return err
 			}
-			from, err := migrate(cmd.Context(), path)
+			from, to, err := p.migrate(cmd.Context())
 			if err != nil {
 				return err
 			}
-			to := sqlite.Latest()
 			return a.tell(struct {
 				From int `json:"from"`
 				To   int `json:"to"`
 			}{from, to}, func() {
 				if from == to {
-					a.say("%s is up to date: schema %d", path, to)
+					a.say("%s is up to date: schema %d", p.name(), to)
 					return
 				}
-				a.say("%s: schema %d is now %d", path, from, to)
+				a.say("%s: schema %d is now %d", p.name(), from, to)
 			})
 		},
 	}, "store"))
-}
-
-// migrate returns the version that the schema had before; 0 where there was no
-// store.
-func migrate(ctx context.Context, path string) (from int, err error) {
-	from = sqlite.Latest()
-	store, err := sqlite.Open(ctx, path, sqlite.CheckOnly())
-	if older, ok := errors.AsType[*sqlite.SchemaError](err); ok && older.Database < older.Program || errors.Is(err, fs.ErrNotExist) {
-		from = 0
-		if ok {
-			from = older.Database
-		}
-		store, err = sqlite.Open(ctx, path)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return from, store.Close()
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -81,10 +61,17 @@ what is copied, and everybody has to sign in anew: keep it too, and elsewhere.`,
 			if _, err := os.Lstat(args[0]); !errors.Is(err, fs.ErrNotExist) {
 				return &failure{text: fmt.Sprintf("%s exists already, and a backup overwrites nothing", args[0])}
 			}
-			if cfg, err = a.locate(cfg); err != nil {
+			if cfg, err = a.locate(cmd.Context(), cfg); err != nil {
 				return err
 			}
-			store, err := openStore(cmd.Context(), cfg)
+			f, err := storeFile(cfg)
+			if err != nil {
+				return &failure{
+					text: "this copies a store in a file; a PostgreSQL database is backed up by its own means",
+					hint: "pg_dump, or a base backup with the archived log behind it: see docs/operations.md",
+				}
+			}
+			store, err := sqlite.Open(cmd.Context(), string(f), sqlite.CheckOnly())
 			if err != nil {
 				return err
 			}

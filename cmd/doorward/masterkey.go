@@ -13,32 +13,48 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
 	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/postgres"
 )
 
 // The master key seals the signing keys in the store. Where none is given it is
 // in a file beside the store, so that one command starts a server; whoever
 // backs up the store and the file together keeps the lock and the key in one
-// place, and is told so by the backup command.
+// place, and is told so by the backup command. Servers on one database have no
+// file in common: where they are given none, it is in the database, and each of
+// them says what that means.
 
-// keyPath is where the master key of a store is, unless it is given.
-func keyPath(storePath string) string { return storePath + ".key" }
-
-// masterKey returns the key that is given, or that of the file beside the
-// store; the zero key where there is neither.
-func masterKey(cfg config.Config, log *slog.Logger) (secret.MasterKey, error) {
-	if !cfg.MasterKey.IsZero() {
+// masterKey returns the key that is given, or the one of the store; the zero key
+// where there is neither.
+func masterKey(ctx context.Context, cfg config.Config, p place, store auth.Store, log *slog.Logger) (secret.MasterKey, error) {
+	if db, ok := store.(*postgres.Store); ok {
+		return keptKey(ctx, cfg, db)
+	}
+	f, ok := p.(file)
+	if !ok || !cfg.MasterKey.IsZero() {
 		return cfg.MasterKey, nil
 	}
-	path, err := storePath(cfg)
-	if err != nil {
-		return secret.MasterKey{}, err
-	}
-	path = keyPath(path)
-	key, err := readKey(path, log)
+	key, err := readKey(f.key(), log)
 	if errors.Is(err, fs.ErrNotExist) {
 		return secret.MasterKey{}, nil
 	}
 	return key, err
+}
+
+// keptKey returns the key that is given, or the one in the database. Where there
+// are both, the one in the database sealed the keys.
+func keptKey(ctx context.Context, cfg config.Config, db *postgres.Store) (secret.MasterKey, error) {
+	kept, err := db.MasterKey(ctx)
+	switch {
+	case err != nil || cfg.MasterKey.IsZero():
+		return kept, err
+	case kept.IsZero() || kept.Reveal() == cfg.MasterKey.Reveal():
+		return cfg.MasterKey, nil
+	}
+	where := cfg.Given("master-key")
+	return kept, &failure{
+		text: where + ": the keys are sealed under a master key that is kept in the database, and another one is given",
+		hint: "doorward key seal, with the one that is given, seals them anew under it and removes the other; or give none",
+	}
 }
 
 // maxKeyFile bounds what is read as a key, in bytes.
@@ -66,47 +82,78 @@ func readKey(path string, log *slog.Logger) (secret.MasterKey, error) {
 
 // makeMasterKey returns the master key, and makes one for a store that has no
 // keys to open with it.
-func makeMasterKey(ctx context.Context, cfg config.Config, store auth.Store, log *slog.Logger) (secret.MasterKey, error) {
-	key, err := masterKey(cfg, log)
-	if err != nil || !key.IsZero() {
-		return key, err
-	}
-	if err := needNoKey(ctx, cfg, store); err != nil {
-		return key, err
-	}
-	path, err := storePath(cfg)
+func makeMasterKey(ctx context.Context, cfg config.Config, p place, store auth.Store, log *slog.Logger) (secret.MasterKey, error) {
+	key, err := masterKey(ctx, cfg, p, store, log)
 	if err != nil {
 		return key, err
 	}
-	path = keyPath(path)
-	switch err := writeKey(path, secret.NewMasterKey()); {
-	case err == nil:
-		log.Info("made a master key; keep it, and apart from copies of the store", "file", path)
-	case !errors.Is(err, fs.ErrExist): // another start was first
-		return key, fmt.Errorf("the master key could not be made: %w", err)
+	if db, ok := store.(*postgres.Store); ok {
+		return keepKey(ctx, cfg, p, db, key, log)
 	}
-	return readKey(path, log)
-}
-
-// needNoKey returns an error if the store holds keys, which only the master key
-// opens.
-func needNoKey(ctx context.Context, cfg config.Config, store auth.Store) error {
+	if !key.IsZero() {
+		return key, nil
+	}
 	var sealed int
-	err := store.View(ctx, func(tx auth.Tx) error {
+	err = store.View(ctx, func(tx auth.Tx) error {
 		records, err := tx.Keys()
 		sealed = len(records)
 		return err
 	})
-	if err != nil || sealed == 0 {
-		return err
-	}
-	path, err := storePath(cfg)
 	if err != nil {
-		return err
+		return key, err
+	}
+	if sealed > 0 {
+		return key, noMasterKey(p)
+	}
+	f, err := storeFile(cfg)
+	if err != nil {
+		return key, err
+	}
+	switch err := writeKey(f.key(), secret.NewMasterKey()); {
+	case err == nil:
+		log.Info("made a master key; keep it, and apart from copies of the store", "file", f.key())
+	case !errors.Is(err, fs.ErrExist): // another start was first
+		return key, fmt.Errorf("the master key could not be made: %w", err)
+	}
+	return readKey(f.key(), log)
+}
+
+// keepKey makes a master key in the database for servers that are given none.
+func keepKey(ctx context.Context, cfg config.Config, p place, db *postgres.Store, key secret.MasterKey, log *slog.Logger) (secret.MasterKey, error) {
+	if !cfg.MasterKey.IsZero() {
+		return key, nil
+	}
+	if key.IsZero() {
+		var err error
+		if key, err = db.MakeMasterKey(ctx); err != nil {
+			return key, err
+		}
+		if key.IsZero() {
+			return key, noMasterKey(p)
+		}
+	}
+	log.Warn("the master key is in the database: whoever can read that can sign tokens",
+		"fix", "make a key (openssl rand -hex 32), run doorward key seal --master-key-file FILE, and start every server with it")
+	return key, nil
+}
+
+// whereKey says where a master key was looked for.
+func whereKey(p place) string {
+	if f, ok := p.(file); ok {
+		return f.key() + " is not there"
+	}
+	return "none is given, and none is in the database"
+}
+
+// noMasterKey is for a store that holds keys, which only the master key opens.
+func noMasterKey(p place) error {
+	hint := "put the file back, or name where it is with --master-key-file"
+	if _, ok := p.(file); !ok {
+		hint = "give the one that the other servers have, with --master-key-file"
 	}
 	return &failure{
-		text: fmt.Sprintf("the master key is missing: %s is not there, and the store has keys that only it can open", keyPath(path)),
-		hint: "put the file back, or name where it is with --master-key-file; if it is lost for good: " + forgetKeys,
+		text: "the master key is missing: " + whereKey(p) + ", and the store has keys that only it can open",
+		hint: hint + "; if it is lost for good: " + forgetKeys,
 	}
 }
 

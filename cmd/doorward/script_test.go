@@ -25,6 +25,7 @@ import (
 
 	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -47,14 +48,15 @@ func shiftedClock() func() time.Time {
 
 // Scripts run the command on real stores, with the commands of testscript and:
 //
+//	database         make an empty PostgreSQL database: $DOORWARD_STORE is its URL
 //	start ARGS…      run doorward ARGS until it says where it listens: $URL,
 //	                 $ADDR and, where there are metrics, $METRICS
-//	stop             end it by SIGTERM; it must drain and exit 0
+//	end              end it by SIGTERM; it must drain and exit 0
 //	crash            end it by SIGKILL
 //	begin PATH       begin a POST to the server without finishing it
 //	signal           send SIGTERM and wait until no new connection is taken
 //	finish           finish what begin began, and print the answer
-//	stop -by SIGNAL  signal once more, which must end it at once
+//	end -by SIGNAL   signal once more, which must end it at once
 //	http [-until N] METHOD URL [NAME:VALUE…] [BODY]
 //	                 print the answer to a request; -until asks again until the
 //	                 status is N, where 0 is no answer
@@ -72,10 +74,17 @@ func shiftedClock() func() time.Time {
 // The file password holds the password that login gives.
 // CLOCK sets the clock of whatever is run apart from the real one: CLOCK=20m.
 func TestScripts(t *testing.T) {
+	scriptsGoOn(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name != "postgres" {
+				return false, fmt.Errorf("unknown condition %s", name)
+			}
+			return pgtest.Installed()
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("HOME", env.WorkDir)
@@ -85,12 +94,30 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(env.WorkDir, "password"), []byte(devPassword+"\n"), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "crash": crash, "begin": begin, "signal": signalOnce, "finish": finish,
+			"database": makeDatabase, "start": start, "end": end, "crash": crash, "begin": begin, "signal": signalOnce, "finish": finish,
 			"http": exchange, "login": login, "refresh": refresh,
 			"capture": capture, "status": status, "eventually": eventually,
 			"follow": startBeside, "guarded": startGuarded, "seen": seen, "interrupt": interrupt,
 		},
 	})
+}
+
+// scriptsGoOn: "stop" is a command of testscript's own. It ends the script there,
+// and nothing that comes after it is looked at.
+func scriptsGoOn(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?m)^\s*stop\b`).Match(text) {
+			t.Errorf("%s: write end, which ends the server, for stop, which ends the script", name)
+		}
+	}
 }
 
 // TestEveryDenialHasAScript: the story of every code that this server can
@@ -126,6 +153,7 @@ type process struct {
 	log   logBuffer
 	done  chan struct{}
 	begun net.Conn // a request that is not finished
+	told  bool     // to end, by a signal
 }
 
 // logBuffer is written while it is read.
@@ -163,6 +191,15 @@ func (l *logBuffer) metrics(ts *testscript.TestScript) string {
 	}
 	ts.Fatalf("the log names no address of metrics:\n%s", l)
 	return ""
+}
+
+func makeDatabase(ts *testscript.TestScript, _ bool, _ []string) {
+	c, err := pgtest.OfProcess()
+	ts.Check(err)
+	url, err := c.CreateDatabase(context.Background())
+	ts.Check(err)
+	ts.Setenv("DOORWARD_STORE", url)
+	ts.Setenv("DATABASE_PASSWORD", pgtest.Password)
 }
 
 func start(ts *testscript.TestScript, neg bool, args []string) {
@@ -207,12 +244,23 @@ func (p *process) kill() {
 	}
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func end(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(processKey{}).(*process)
 	if neg || p.cmd == nil {
 		ts.Fatalf("nothing runs")
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by an earlier one
+	if !p.told {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	p.told = false
+	for again := len(args) > 0; again; { // the first may be on its way still
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-p.done:
+			again = false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 	<-p.done
 	err := p.cmd.Wait()
 	p.cmd = nil
@@ -234,7 +282,7 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 
 // lookForSecrets: nothing that a script holds as a secret is in the log.
 func (p *process) lookForSecrets(ts *testscript.TestScript) {
-	for _, name := range []string{"ACCESS", "REFRESH", "PASSWORD"} {
+	for _, name := range []string{"ACCESS", "REFRESH", "PASSWORD", "DATABASE_PASSWORD"} {
 		if secret := ts.Getenv(name); secret != "" && strings.Contains(p.log.String(), secret) {
 			ts.Fatalf("$%s is in the log:\n%s", name, &p.log)
 		}
@@ -260,7 +308,9 @@ func begin(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func signalOnce(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(ts.Value(processKey{}).(*process).cmd.Process.Signal(syscall.SIGTERM))
+	p := ts.Value(processKey{}).(*process)
+	p.told = true
+	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 	for deadline := time.Now().Add(patience); ; {
 		conn, err := net.Dial("tcp", ts.Getenv("ADDR"))
 		if err != nil {

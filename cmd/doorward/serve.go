@@ -17,10 +17,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
 	"github.com/doorward/doorward/internal/hashpool"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -39,7 +39,7 @@ Every setting is a flag, a name in the environment, or a line in a TOML file
 				return err
 			}
 			return a.serve(cmd.Context(), cfg, role{
-				open:    makeStore,
+				open:    func(ctx context.Context, p place) (auth.Store, error) { return p.create(ctx) },
 				handler: func(srv *server.Server, _ server.Config, _ string) http.Handler { return srv },
 			})
 		},
@@ -49,7 +49,7 @@ Every setting is a flag, a name in the environment, or a line in a TOML file
 // role is what serve and dev do each in their way.
 type role struct {
 	local   bool // nobody but this machine is meant to reach it
-	open    func(context.Context, config.Config) (*sqlite.Store, error)
+	open    func(context.Context, place) (auth.Store, error)
 	handler func(srv *server.Server, sc server.Config, local string) http.Handler // local is where it can be reached from here
 }
 
@@ -91,12 +91,16 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 	if cfg.Given("issuer") == "" && !r.local {
 		log.Warn("no issuer is set: tokens name a local address, which nobody else can reach", "issuer", issuer, "fix", "give --issuer, the public URL of this server")
 	}
-	store, err := r.open(ctx, cfg)
+	p, err := storePlace(cfg)
+	if err != nil {
+		return err
+	}
+	store, err := r.open(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	key, err := makeMasterKey(ctx, cfg, store, log)
+	key, err := makeMasterKey(ctx, cfg, p, store, log)
 	if err != nil {
 		return err
 	}
@@ -109,7 +113,7 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 	defer srv.Close()
 	context.AfterFunc(ctx, srv.EndStreams) // or the drain would wait for them
 	h := r.handler(srv, sc, local)
-	log.Info("listening", "address", listener.Addr().String(), "issuer", cfg.Issuer, "store", cfg.Store)
+	log.Info("listening", "address", listener.Addr().String(), "issuer", cfg.Issuer, "store", p.String())
 	a.say("listening on %s", local)
 	if beside == nil {
 		return server.Serve(ctx, listener, h, log)

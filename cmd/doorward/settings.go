@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,23 +73,4 @@ func (a *app) serverConfig(cfg config.Config) server.Config {
 		HashWorkers: cfg.HashWorkers, AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.TrustedProxies,
 		Node: cfg.Node, Now: a.now, Log: a.logger(cfg),
 	}
-}
-
-// storePath returns the path of the SQLite file that the store setting names.
-// What it names is not repeated: the URL of another store may hold a password.
-func storePath(cfg config.Config) (string, error) {
-	where := cfg.Given("store")
-	if where == "" {
-		where = "--store"
-	}
-	scheme, path, ok := strings.Cut(cfg.Store, ":")
-	switch {
-	case !ok:
-		return "", config.Faults{{Where: where, What: "a store is written sqlite:PATH"}}
-	case scheme != "sqlite":
-		return "", config.Faults{{Where: where, What: fmt.Sprintf("there is no store of the kind %q here; write sqlite:PATH", scheme)}}
-	case path == "":
-		return "", config.Faults{{Where: where, What: "the path is missing: write sqlite:PATH"}}
-	}
-	return path, nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,51 +12,30 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/user"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
-
-// makeStore opens the store, making it and bringing its schema up to date where
-// that is due.
-func makeStore(ctx context.Context, cfg config.Config) (*sqlite.Store, error) {
-	path, err := storePath(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return sqlite.Open(ctx, path)
-}
-
-// openStore opens a store that is there. It leaves the schema alone: an older
-// server may be running on it.
-func openStore(ctx context.Context, cfg config.Config) (*sqlite.Store, error) {
-	path, err := storePath(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return sqlite.Open(ctx, path, sqlite.CheckOnly())
-}
 
 // locate returns the settings with a store that is there. Whoever looks for
 // something in a store that is not there has named the wrong one; whoever names
 // none, where there is none, has tried doorward dev and wants to know more.
-func (a *app) locate(cfg config.Config) (config.Config, error) {
-	path, err := storePath(cfg)
-	if err != nil || there(path) {
+func (a *app) locate(ctx context.Context, cfg config.Config) (config.Config, error) {
+	p, err := storePlace(cfg)
+	if err != nil {
 		return cfg, err
 	}
-	if dev, err := devStorePath(); err == nil && cfg.Given("store") == "" && there(dev) {
-		a.complain("no store is named and none is here; this is the one of doorward dev, "+dev, "")
-		cfg.Store = "sqlite:" + dev
-		return cfg, nil
+	if there, err := p.there(ctx); err != nil || there {
+		return cfg, err
+	}
+	if dev, err := devStorePath(); err == nil && cfg.Given("store") == "" {
+		if there, _ := file(dev).there(ctx); there {
+			a.complain("no store is named and none is here; this is the one of doorward dev, "+dev, "")
+			cfg.Store = "sqlite:" + dev
+			return cfg, nil
+		}
 	}
 	return cfg, &failure{
-		text: fmt.Sprintf("there is no store at %s", path),
+		text: fmt.Sprintf("there is no store at %s", p.name()),
 		hint: "name the right one with --store, or start doorward serve once, which makes it",
 	}
-}
-
-func there(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // operator is what a command works with that acts on a store which a server
@@ -66,7 +43,8 @@ func there(path string) bool {
 type operator struct {
 	*auth.Auth
 	cfg   config.Config
-	store *sqlite.Store
+	place place
+	store auth.Store
 }
 
 // operate gives fn the stories on a store that is there.
@@ -75,7 +53,7 @@ func (a *app) operate(cmd *cobra.Command, fn func(context.Context, operator) err
 	if err != nil {
 		return err
 	}
-	if cfg, err = a.locate(cfg); err != nil {
+	if cfg, err = a.locate(cmd.Context(), cfg); err != nil {
 		return err
 	}
 	return a.operateOn(cmd.Context(), cfg, noKey, fn)
@@ -88,12 +66,16 @@ func (a *app) operateNew(cmd *cobra.Command, fn func(context.Context, operator) 
 	if err != nil {
 		return err
 	}
-	path, err := storePath(cfg)
+	p, err := storePlace(cfg)
 	if err != nil {
 		return err
 	}
-	if !there(path) {
-		store, err := makeStore(cmd.Context(), cfg)
+	there, err := p.there(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if !there {
+		store, err := p.create(cmd.Context())
 		if err == nil {
 			err = store.Close()
 		}
@@ -104,16 +86,25 @@ func (a *app) operateNew(cmd *cobra.Command, fn func(context.Context, operator) 
 	return a.operateOn(cmd.Context(), cfg, noKey, fn)
 }
 
-// noKey is for stories that open no key and make none.
-func noKey(config.Config) (secret.MasterKey, error) { return secret.MasterKey{}, nil }
+// keyOf returns the master key of a store for what is to be done.
+type keyOf func(context.Context, config.Config, auth.Store) (secret.MasterKey, error)
 
-func (a *app) operateOn(ctx context.Context, cfg config.Config, key func(config.Config) (secret.MasterKey, error), fn func(context.Context, operator) error) (err error) {
-	store, err := openStore(ctx, cfg)
+// noKey is for stories that open no key and make none.
+func noKey(context.Context, config.Config, auth.Store) (secret.MasterKey, error) {
+	return secret.MasterKey{}, nil
+}
+
+func (a *app) operateOn(ctx context.Context, cfg config.Config, key keyOf, fn func(context.Context, operator) error) (err error) {
+	p, err := storePlace(cfg)
+	if err != nil {
+		return err
+	}
+	store, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	master, err := key(cfg)
+	master, err := key(ctx, cfg, store)
 	if err != nil {
 		return err
 	}
@@ -127,7 +118,7 @@ func (a *app) operateOn(ctx context.Context, cfg config.Config, key func(config.
 		return err
 	}
 	defer done()
-	return fn(ctx, operator{stories, cfg, store})
+	return fn(ctx, operator{stories, cfg, p, store})
 }
 
 // account finds the account with an address.

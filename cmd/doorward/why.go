@@ -104,7 +104,7 @@ func (a *app) whyOne(cmd *cobra.Command, id string) error {
 	return a.operate(cmd, func(ctx context.Context, o operator) error {
 		facts, err := auth.Why(ctx, o.store, id)
 		if errors.Is(err, auth.ErrNotFound) {
-			return a.noRecord(id, o.cfg)
+			return a.noRecord(id, o.place)
 		}
 		if err != nil {
 			return err
@@ -115,7 +115,7 @@ func (a *app) whyOne(cmd *cobra.Command, id string) error {
 
 // noRecord says what it can mean that nothing is known of a denial: its id
 // tells when it was made.
-func (a *app) noRecord(id string, cfg config.Config) error {
+func (a *app) noRecord(id string, store place) error {
 	made, err := ulid.Parse(strings.TrimPrefix(id, "dn_"))
 	if err != nil { // its form was checked
 		return err
@@ -127,7 +127,7 @@ func (a *app) noRecord(id string, cfg config.Config) error {
 	case age < -time.Minute:
 		f.hint = "that is still to come: it was made by a clock that is ahead, or made up"
 	default:
-		f.hint = "it may come from a server on another store than " + cfg.Store + " (name it with --store), from a guard\n" +
+		f.hint = "it may come from a server on another store than " + store.String() + " (name it with --store), from a guard\n" +
 			"  in another program, which tells its own log, or from a server that was killed before it could write it down"
 	}
 	return f

@@ -155,7 +155,8 @@ func (k *Keyring) tend(ctx context.Context) error {
 			continue
 		}
 		changed = true
-		if err := k.carryOut(ctx, policy, plan, byServer, now); err != nil {
+		still := func(records []signing.Record) bool { return policy.Plan(records, now).Make }
+		if err := k.carryOut(ctx, policy, plan, still, byServer, now); err != nil {
 			return err
 		}
 	}
@@ -165,8 +166,13 @@ func (k *Keyring) tend(ctx context.Context) error {
 	return k.reload(ctx)
 }
 
-// carryOut writes what a plan says, and opens nothing.
-func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan signing.Plan, by string, now time.Time) error {
+// whatever is for a plan that does not depend on what is stored.
+func whatever([]signing.Record) bool { return true }
+
+// carryOut writes what a plan says, and opens nothing. It adds a key only if, by
+// what is stored then, one still has to be made: of nodes that start together,
+// one makes it.
+func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan signing.Plan, still func([]signing.Record) bool, by string, now time.Time) error {
 	var made signing.Record
 	if plan.Make {
 		var err error
@@ -175,7 +181,11 @@ func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan sign
 		}
 	}
 	return k.store.Update(ctx, func(tx Tx) error {
-		if plan.Make {
+		records, err := tx.Keys()
+		if err != nil {
+			return err
+		}
+		if plan.Make && still(records) {
 			if err := tx.InsertKey(made); err != nil {
 				return err
 			}
@@ -220,7 +230,7 @@ func (k *Keyring) Rotate(ctx context.Context, use signing.Use, atOnce bool) erro
 				return err
 			}
 		}
-		if err := k.carryOut(ctx, policy, plan, ByOperator, now); err != nil {
+		if err := k.carryOut(ctx, policy, plan, whatever, ByOperator, now); err != nil {
 			return err
 		}
 		return k.reload(ctx)
@@ -236,7 +246,7 @@ func (k *Keyring) Forget(ctx context.Context) (int, error) {
 	for _, policy := range k.policies {
 		ids, err := k.ids(ctx, policy.Use)
 		if err == nil && len(ids) > 0 {
-			err = k.carryOut(ctx, policy, signing.Plan{Remove: ids}, ByOperator, k.now())
+			err = k.carryOut(ctx, policy, signing.Plan{Remove: ids}, whatever, ByOperator, k.now())
 		}
 		if err != nil {
 			return gone, err
@@ -244,6 +254,34 @@ func (k *Keyring) Forget(ctx context.Context) (int, error) {
 		gone += len(ids)
 	}
 	return gone, nil
+}
+
+// Reseal seals all keys anew, under another master key than the one that sealed
+// them, and has then do in the same transaction what belongs to that. It returns
+// how many there were.
+func (k *Keyring) Reseal(ctx context.Context, from secret.MasterKey, then func(Tx) error) (n int, err error) {
+	if k.box == nil {
+		return 0, errNoMasterKey
+	}
+	old := secret.NewBox(from, boxPurpose)
+	err = k.store.Update(ctx, func(tx Tx) error {
+		records, err := tx.Keys()
+		if err != nil {
+			return err
+		}
+		n = len(records)
+		for _, record := range records {
+			sealed, err := signing.Reseal(record, old, k.box)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(tx.DeleteKey(record.ID), tx.InsertKey(sealed)); err != nil {
+				return err
+			}
+		}
+		return then(tx)
+	})
+	return n, err
 }
 
 // ids returns the ids of the stored keys of a use.

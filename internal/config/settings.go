@@ -102,7 +102,7 @@ func table() []Setting {
 	return []Setting{
 		{
 			Name: "store", Value: "STORE", Default: "sqlite:doorward.db", Example: "sqlite:/var/lib/doorward/doorward.db", Secret: true,
-			Doc: "where everything is kept: sqlite:PATH", set: text(func(c *Config) *string { return &c.Store }),
+			Doc: "where everything is kept: sqlite:PATH, or the URL of a PostgreSQL database, postgres://…", set: text(func(c *Config) *string { return &c.Store }),
 		},
 		{
 			Name: "listen", Value: "ADDRESS", Default: ":4010", Example: "127.0.0.1:4010",
@@ -117,7 +117,7 @@ func table() []Setting {
 			Doc: "a service that its tokens are for", set: texts(func(c *Config) *[]string { return &c.Audience }),
 		},
 		{
-			Name: "master-key", Value: "KEY", Otherwise: "the file beside the store, PATH.key, made on the first start", Example: "(32 bytes in base64)",
+			Name: "master-key", Value: "KEY", Otherwise: "the file beside the store, PATH.key, or a row in the database, made on the first start", Example: "(32 bytes in base64)",
 			Secret: true, FromFile: true,
 			Doc: "the key that seals the signing keys in the store; on the command line others can see it", set: setMasterKey,
 		},

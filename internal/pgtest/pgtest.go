@@ -40,42 +40,42 @@ const (
 // ErrNone says that PostgreSQL is not installed.
 var ErrNone = errors.New("PostgreSQL is not installed (looked for initdb by pg_config, in /usr/lib/postgresql and in PATH)")
 
-// Need skips a test where there is no PostgreSQL; where CI is set in the
-// environment, it fails it.
-func Need(t testing.TB) {
-	t.Helper()
+// Installed reports whether there is a PostgreSQL. Where CI is set in the
+// environment, and nothing may be skipped, it is an error that there is none.
+func Installed() (bool, error) {
 	if _, err := binaries(); err == nil {
-		return
+		return true, nil
 	}
 	if os.Getenv("CI") != "" {
-		t.Fatal(ErrNone)
+		return false, ErrNone
 	}
-	t.Skip("skipped: ", ErrNone)
+	return false, nil
 }
 
-var shared struct {
-	once    sync.Once
-	cluster *Cluster
-	err     error
-}
-
-// Shared returns the cluster of this test process, which is started when it is
-// first asked for. Nobody may stop it. Without PostgreSQL it skips the test, or
-// fails it; see [Need].
-func Shared(t testing.TB) *Cluster {
+// Need skips a test where there is no PostgreSQL, or fails it; see [Installed].
+func Need(t testing.TB) {
 	t.Helper()
-	Need(t)
-	shared.once.Do(func() { shared.cluster, shared.err = New() })
-	if shared.err != nil {
-		t.Fatal(shared.err)
+	if there, err := Installed(); err != nil {
+		t.Fatal(err)
+	} else if !there {
+		t.Skip("skipped: ", ErrNone)
 	}
-	return shared.cluster
 }
 
-// Database makes an empty database in the shared cluster and returns its URL.
+// OfProcess returns the cluster of this test process, which is started when it is
+// first asked for. Nobody may stop it.
+var OfProcess = sync.OnceValues(func() (*Cluster, error) { return New() })
+
+// Database makes an empty database in the cluster of this process and returns its
+// URL. Without PostgreSQL it skips the test, or fails it.
 func Database(t testing.TB) string {
 	t.Helper()
-	u, err := Shared(t).CreateDatabase(context.Background())
+	Need(t)
+	c, err := OfProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := c.CreateDatabase(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

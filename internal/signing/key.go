@@ -116,6 +116,17 @@ func Open(record Record, box *secret.Box) (Key, error) {
 	return key, nil
 }
 
+// Reseal returns a record with its key sealed in another box.
+func Reseal(record Record, from, to *secret.Box) (Record, error) {
+	if _, err := Open(record, from); err != nil {
+		return Record{}, err
+	}
+	id := sealedFor(record.Use, record.ID)
+	plain, err := from.Open(id, record.Sealed)
+	record.Sealed = to.Seal(id, plain)
+	return record, err
+}
+
 func open(record Record, box *secret.Box) (Key, error) {
 	plain, err := box.Open(sealedFor(record.Use, record.ID), record.Sealed)
 	if err != nil {
