@@ -126,7 +126,7 @@ func tooMany(l throttle.Limit, c throttle.Count, now time.Time) *Refusal {
 	text := fmt.Sprintf("%d failures since %s reach the limit %q of %d", c.Failures, c.Since.UTC().Format(time.RFC3339), l.Name, l.Max)
 	next := fmt.Sprintf("wait %s", retry.Round(time.Second))
 	if l.Window == 0 {
-		next = "reset it with: doorward user password"
+		next = "reset it with: doorward user password EMAIL"
 	}
 	return &Refusal{
 		Cause: TooManyFailures, Limit: &l, RetryAfter: retry,

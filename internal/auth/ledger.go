@@ -2,16 +2,12 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/internal/ledger"
-	"github.com/doorward/doorward/internal/session"
-	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/internal/why"
 )
 
@@ -120,13 +116,10 @@ func (l *Ledger) flush(ctx context.Context) error {
 	if len(records) == 0 && len(floods) == 0 {
 		return nil
 	}
-	err := l.nameEndings(ctx, records[logged:])
 	for _, r := range records[logged:] {
 		l.write(ctx, r)
 	}
-	if err == nil {
-		err = l.store.Update(ctx, func(tx Tx) error { return tx.InsertDenials(records, floods) })
-	}
+	err := l.store.Update(ctx, func(tx Tx) error { return tx.InsertDenials(records, floods) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writing = nil
@@ -141,40 +134,6 @@ func (l *Ledger) flush(ctx context.Context) error {
 	l.waiting, l.logged = append(records[:kept:kept], l.waiting...), kept
 	for _, lost := range records[kept:] {
 		l.counts.Add(lost.At, lost.Code, 1)
-	}
-	return err
-}
-
-// nameEndings adds to what a guard says of an ended session why and by whom it
-// was: the guard knows that from memory, and its memory holds little.
-func (l *Ledger) nameEndings(ctx context.Context, records []why.Record) error {
-	revoked := func(r why.Record) bool { return r.Code == doorward.TokenRevoked }
-	if !slices.ContainsFunc(records, revoked) {
-		return nil
-	}
-	ends := make(map[string]session.End)
-	err := l.store.View(ctx, func(tx Tx) error {
-		clear(ends)
-		for _, r := range records {
-			id, err := ulid.Parse(r.Private.Session)
-			if !revoked(r) || err != nil {
-				continue
-			}
-			switch s, err := tx.Session(id); {
-			case err == nil && s.Ended():
-				ends[r.ID] = s.End
-			case err != nil && !errors.Is(err, ErrNotFound):
-				return err
-			}
-		}
-		return nil
-	})
-	l.mu.Lock() // they are l.writing's too
-	defer l.mu.Unlock()
-	for i, r := range records {
-		if end, ok := ends[r.ID]; ok {
-			records[i].Private.Text = "the session of the token was ended " + describeEnd(end)
-		}
 	}
 	return err
 }

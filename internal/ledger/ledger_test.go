@@ -110,3 +110,14 @@ func TestCounts(t *testing.T) {
 		t.Errorf("more was counted: %v", got)
 	}
 }
+
+// TestRecordOfALimit: when it lifts is kept, unless waiting does not lift it.
+func TestRecordOfALimit(t *testing.T) {
+	for window, want := range map[time.Duration]time.Duration{15 * time.Minute: time.Hour, 0: 0} {
+		d := doorward.NewDenial(doorward.RateLimited, noon, doorward.Reason{})
+		d.RetryAfter, d.Limit = time.Hour, &doorward.Limit{Name: "login", Window: window}
+		if got := NewRecord(httptest.NewRequest("POST", "/", nil), d).RetryAfter; got != want {
+			t.Errorf("a window of %s: %s, want %s", window, got, want)
+		}
+	}
+}

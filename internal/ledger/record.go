@@ -26,7 +26,8 @@ type Record struct {
 	Detail  string          `json:"detail"`          // the public sentence
 	Private doorward.Reason `json:"private"`
 
-	// RetryAfter is how long the caller was told to wait; zero for nothing.
+	// RetryAfter is how long the caller had to wait; zero for nothing, and where
+	// waiting does not help.
 	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 	// Key is the name of the API key that a guard in another program reported
 	// with; empty where a server refused.
@@ -56,10 +57,14 @@ const (
 // NewRecord returns what is to be kept of a denial of a request, but for the
 // network and the node. It is not yet [Record.Masked].
 func NewRecord(r *http.Request, d *doorward.Denial) Record {
+	wait := d.RetryAfter
+	if d.Limit != nil && d.Limit.Window == 0 {
+		wait = 0 // waiting opens nothing
+	}
 	return Record{
 		ID: d.ID, Code: d.Code, Status: d.Status(), At: d.At,
 		Method: r.Method, Path: r.URL.Path, Agent: r.UserAgent(),
-		Detail: d.PublicDetail(), Private: d.Private, RetryAfter: d.RetryAfter,
+		Detail: d.PublicDetail(), Private: d.Private, RetryAfter: wait,
 	}
 }
 

@@ -142,7 +142,7 @@ func ofLimit(r *Record) string {
 		"limit login-account": "There were too many failed sign-ins in a row. Waiting does not mend that: ask whoever runs the service.",
 		"limit signup":        "Too many accounts were made from your network.",
 	}[r.Private.Check]
-	if text == "" || r.RetryAfter <= 0 || r.Private.Check == "limit login-account" {
+	if text == "" || r.RetryAfter <= 0 {
 		return text
 	}
 	return text + " From " + Stamp(r.At.Add(r.RetryAfter)) + " on it can be tried again; a right password costs nothing."

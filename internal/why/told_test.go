@@ -77,7 +77,7 @@ func TestTell(t *testing.T) {
 			f.Record.Private.Check, f.Record.RetryAfter = "limit login", 14*time.Minute
 		}), "There were too many failed sign-ins to one account from your network. From 2026-11-23 12:41:30 UTC on", "There were too many"},
 		{"closed", denied(doorward.RateLimited, func(f *Facts) {
-			f.Record.Private.Check, f.Record.RetryAfter = "limit login-account", time.Hour
+			f.Record.Private.Check = "limit login-account"
 		}), "There were too many failed sign-ins in a row. Waiting does not mend that", "There were"},
 		{"not known", denied(doorward.Unavailable, checked("machinery", 0)), "Nothing was found wrong with you", "Nothing was found wrong"},
 
