@@ -54,8 +54,12 @@ func (b *bench) startServer(ctx context.Context, db *database) (*child, error) {
 		return nil, err
 	}
 	c.client = rpc.NewClient(c.pipe)
-	setup := Setup{Store: db.path, MasterKey: db.master.Reveal(), Beside: b.dir}
-	if err := c.ask("Start", setup, &c.address); err != nil {
+	setup := Setup{Store: db.source(), MasterKey: db.master.Reveal()}
+	setup.Beside, err = os.MkdirTemp(b.dir, "server-")
+	if err == nil {
+		err = c.ask("Start", setup, &c.address)
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 	return c, nil

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/doorward/doorward/sqlite"
+	"github.com/doorward/doorward/internal/auth"
 )
 
 // crowd is what a large store was found to take.
@@ -67,7 +67,7 @@ func (b *bench) measureCrowd(ctx context.Context) (*crowd, error) {
 	}
 	out.growth = sizes.note() / float64(n/4)
 	some := sessions[:n/4]
-	if err := large.open(ctx, func(store *sqlite.Store) error { return insert(ctx, store, some, started) }); err != nil {
+	if err := large.open(ctx, func(store auth.Store) error { return insert(ctx, store, some, started) }); err != nil {
 		return nil, err
 	}
 	out.login = sizes.note() / float64(len(some))

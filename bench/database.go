@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -19,6 +21,7 @@ import (
 	"github.com/doorward/doorward/internal/signing"
 	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/internal/user"
+	"github.com/doorward/doorward/postgres"
 	"github.com/doorward/doorward/server"
 	"github.com/doorward/doorward/sqlite"
 	"github.com/doorward/doorward/verify"
@@ -36,7 +39,8 @@ const (
 // database is a store that is filled before a server starts on it.
 type database struct {
 	kind   string // a side
-	path   string
+	path   string // on SQLite
+	url    string // on PostgreSQL
 	master secret.MasterKey
 	keys   keys
 	users  []user.User
@@ -62,20 +66,32 @@ type keys struct {
 	refresh session.Keys
 }
 
-// newDatabase makes a store with so many accounts, which all have one password.
+// newDatabase makes a store on SQLite with so many accounts.
 func (b *bench) newDatabase(ctx context.Context, name string, accounts int) (*database, error) {
-	db := &database{kind: sideSQLite, path: filepath.Join(b.dir, name+".db"), master: secret.NewMasterKey()}
+	db := newAccounts(accounts)
+	db.kind, db.path = sideSQLite, filepath.Join(b.dir, name+".db")
+	return db, db.begin(ctx)
+}
+
+// newAccounts returns accounts for a database, which all have one password.
+func newAccounts(n int) *database {
+	db := &database{master: secret.NewMasterKey()}
 	// One hash for all: they are compared with one password only.
 	hash := password.Hash(accountPassword, password.DefaultParams, secret.Random(password.SaltSize))
 	now := time.Now().Truncate(time.Millisecond)
-	for i := range accounts {
+	for i := range n {
 		email := accountEmail(i)
 		db.users = append(db.users, user.User{
 			ID: ulid.New(now), Email: email, EmailKey: email, Name: fmt.Sprintf("Person %d", i), State: user.Active, Password: hash,
 			CreatedAt: now, PasswordAt: now, StateAt: now, StateBy: auth.ByOperator,
 		})
 	}
-	return db, db.open(ctx, func(store *sqlite.Store) error {
+	return db
+}
+
+// begin fills a database that is new.
+func (db *database) begin(ctx context.Context) error {
+	return db.open(ctx, func(store auth.Store) error {
 		if err := db.makeKeys(ctx, store); err != nil {
 			return err
 		}
@@ -83,8 +99,19 @@ func (b *bench) newDatabase(ctx context.Context, name string, accounts int) (*da
 	})
 }
 
-func (db *database) open(ctx context.Context, fn func(*sqlite.Store) error) error {
-	store, err := sqlite.Open(ctx, db.path)
+// source names the store as openStore wants it.
+func (db *database) source() string { return cmp.Or(db.url, db.path) }
+
+// openStore opens the store at a URL, or the one in a file.
+func openStore(ctx context.Context, source string) (auth.Store, error) {
+	if strings.HasPrefix(source, "postgres://") {
+		return postgres.Open(ctx, source)
+	}
+	return sqlite.Open(ctx, source)
+}
+
+func (db *database) open(ctx context.Context, fn func(auth.Store) error) error {
+	store, err := openStore(ctx, db.source())
 	if err != nil {
 		return err
 	}
@@ -185,7 +212,10 @@ func (db *database) addSessions(ctx context.Context, sessions []session.Session)
 	for i, s := range sessions {
 		tokens[i] = db.keys.refresh.Issue(session.First(s.ID))
 	}
-	return tokens, db.open(ctx, func(store *sqlite.Store) error {
+	if db.url != "" {
+		return tokens, db.copySessions(ctx, sessions)
+	}
+	return tokens, db.open(ctx, func(store auth.Store) error {
 		return insert(ctx, store, sessions, auth.Tx.InsertSession)
 	})
 }

@@ -135,6 +135,11 @@ func measure(ctx context.Context, chosen []row, b bench) (report, error) {
 		return report{}, err
 	}
 	defer os.RemoveAll(b.dir) //nolint:errcheck // a temporary directory that stays behind is no wrong answer
+	defer func() {
+		if b.cluster != nil {
+			b.cluster.Close()
+		}
+	}()
 	out := report{Machine: describeMachine(b.dir)}
 	others := watchOthers()
 	for _, r := range chosen {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/doorward/doorward/internal/pgtest"
 )
 
 // row is one thing that is measured.
@@ -23,6 +25,7 @@ var rows = []row{
 	{"size", sizeRow},
 	{"memory", memoryRow},
 	{"start", startRow},
+	{"postgres", postgresRow},
 	{"compare", compareRow},
 }
 
@@ -35,7 +38,8 @@ type bench struct {
 	offline  bool   // what must be fetched is skipped
 	stderr   io.Writer
 
-	crowd   *crowd    // measured once, for two rows
+	crowd   *crowd // measured once, for two rows
+	cluster *pgtest.Cluster
 	skipped []missing // what could not be measured here
 }
 
@@ -65,6 +69,8 @@ type scale struct {
 	rate      int // requests a second of the open loop
 	crowded   int // clients of the compared stacks
 	easyRate  int // requests a second that each of them can bear
+	some      int // sessions in a store that is compared with
+	most      int // the one with most
 }
 
 // scaleFor returns the scale at which each timed row takes so many seconds.
@@ -72,7 +78,7 @@ func scaleFor(seconds float64) scale {
 	const rounds = 5
 	return scale{
 		rounds: rounds, round: time.Duration(seconds / (2 * (rounds + 1)) * float64(time.Second)),
-		clients: 32, accounts: 64, strangers: max(int(500*seconds), 32), sessions: 100_000, starts: 20, rate: 10_000, crowded: 64, easyRate: 1000,
+		clients: 32, accounts: 64, strangers: max(int(500*seconds), 32), sessions: 100_000, starts: 20, rate: 10_000, crowded: 64, easyRate: 1000, some: 10_000, most: 1_000_000,
 	}
 }
 

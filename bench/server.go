@@ -31,7 +31,6 @@ import (
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // actServer is the process of the server under test. It does what it is asked
@@ -71,7 +70,7 @@ func (t *tested) close() (err error) {
 
 // Setup is what a server starts with.
 type Setup struct {
-	Store     string // the path of the database
+	Store     string // as openStore wants it
 	MasterKey string
 	Beside    string // a directory for the floor's own database
 }
@@ -81,7 +80,7 @@ type Setup struct {
 func (t *tested) Start(in Setup, address *string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.onClose(func() error { cancel(); return nil })
-	store, err := sqlite.Open(ctx, in.Store)
+	store, err := openStore(ctx, in.Store)
 	if err != nil {
 		return err
 	}
@@ -269,9 +268,6 @@ const commitRows = 1000
 // openCommits makes a database with a table of a thousand rows, as durable as
 // the server's: each commit is on the disk before it returns.
 func openCommits(path string) (*sql.DB, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
 		return nil, err

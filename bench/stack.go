@@ -202,7 +202,7 @@ func compareRow(ctx context.Context, b *bench) (figures []figure, err error) {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	for _, start := range []func(context.Context) (*stack, error){b.sqliteStack, b.expressStack} {
+	for _, start := range []func(context.Context) (*stack, error){b.postgresStack, b.sqliteStack, b.expressStack} {
 		s, err := start(ctx)
 		if m := missing(""); errors.As(err, &m) {
 			b.skip(m)
@@ -245,6 +245,14 @@ func compareRow(ctx context.Context, b *bench) (figures []figure, err error) {
 		}
 	}
 	return figures, nil
+}
+
+func (b *bench) postgresStack(ctx context.Context) (*stack, error) {
+	db, err := b.newPostgresDatabase(ctx, b.accounts)
+	if err != nil {
+		return nil, err
+	}
+	return b.doorwardStack(ctx, db)
 }
 
 func (b *bench) sqliteStack(ctx context.Context) (*stack, error) {
