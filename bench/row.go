@@ -88,9 +88,13 @@ type sample struct {
 	wall time.Duration // from the first to the last
 	cpu  time.Duration // that the server's process used, for all of it
 	took histogram     // for each; empty where that is not known
+
+	database time.Duration // of cpu, what the database's own processes used
 }
 
-func (s sample) cpuEach() float64   { return micros(s.cpu) / float64(s.n) }
+func (s sample) cpuEach() float64      { return micros(s.cpu) / float64(s.n) }
+func (s sample) databaseEach() float64 { return micros(s.database) / float64(s.n) }
+
 func (s sample) wallEach() float64  { return micros(s.wall) / float64(s.n) }
 func (s sample) perSecond() float64 { return float64(s.n) / s.wall.Seconds() }
 
