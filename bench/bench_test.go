@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // tiny is enough to see that everything is answered, and too little to measure.
 var tiny = scale{
 	rounds: 1, round: 40 * time.Millisecond, clients: 4, accounts: 8, strangers: 32, sessions: 400, starts: 1, rate: 500,
-	crowded: 4, easyRate: 200, some: 100, most: 800,
+	crowded: 4, easyRate: 200, some: 100, most: 800, observed: 5,
 }
 
 func TestRows(t *testing.T) {

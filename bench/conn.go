@@ -53,7 +53,7 @@ var (
 )
 
 // exchange sends a request and returns the body of the answer, valid until the
-// next exchange. Every status but 200 is an error.
+// next exchange. Every status but 200 and 204 is an error.
 func (c *conn) exchange(request []byte) ([]byte, error) {
 	if _, err := c.Write(request); err != nil {
 		return nil, err
@@ -69,6 +69,9 @@ func (c *conn) exchange(request []byte) ([]byte, error) {
 		}
 		read += n
 		head = bytes.Index(c.buf[:read], endOfHead)
+	}
+	if read == head+len(endOfHead) && hasStatus(c.buf[:head], "204 ") {
+		return nil, nil
 	}
 	length, err := bodyLength(c.buf[:head])
 	if err != nil {
@@ -86,15 +89,15 @@ func (c *conn) exchange(request []byte) ([]byte, error) {
 		}
 		read += n
 	}
-	if body := c.buf[begin:end]; isOK(c.buf[:head]) {
+	if body := c.buf[begin:end]; hasStatus(c.buf[:head], "200 ") {
 		return body, nil
 	}
-	return nil, fmt.Errorf("answered %.60q", c.buf[:end])
+	return nil, fmt.Errorf("answered %.60q with %.400q", c.buf[:head], c.buf[begin:end])
 }
 
-func isOK(head []byte) bool {
-	status, ok := bytes.CutPrefix(head, statusLine)
-	return ok && bytes.HasPrefix(status, []byte("200 "))
+func hasStatus(head []byte, status string) bool {
+	rest, ok := bytes.CutPrefix(head, statusLine)
+	return ok && bytes.HasPrefix(rest, []byte(status))
 }
 
 func bodyLength(head []byte) (int, error) {

@@ -26,6 +26,7 @@ var rows = []row{
 	{"memory", memoryRow},
 	{"start", startRow},
 	{"postgres", postgresRow},
+	{"endings", endingsRow},
 	{"compare", compareRow},
 }
 
@@ -71,6 +72,7 @@ type scale struct {
 	easyRate  int // requests a second that each of them can bear
 	some      int // sessions in a store that is compared with
 	most      int // the one with most
+	observed  int // endings that are waited for elsewhere
 }
 
 // scaleFor returns the scale at which each timed row takes so many seconds.
@@ -78,7 +80,7 @@ func scaleFor(seconds float64) scale {
 	const rounds = 5
 	return scale{
 		rounds: rounds, round: time.Duration(seconds / (2 * (rounds + 1)) * float64(time.Second)),
-		clients: 32, accounts: 64, strangers: max(int(500*seconds), 32), sessions: 100_000, starts: 20, rate: 10_000, crowded: 64, easyRate: 1000, some: 10_000, most: 1_000_000,
+		clients: 32, accounts: 64, strangers: max(int(500*seconds), 32), sessions: 100_000, starts: 20, rate: 10_000, crowded: 64, easyRate: 1000, some: 10_000, most: 1_000_000, observed: 200,
 	}
 }
 
