@@ -145,6 +145,21 @@ func (db *database) makeKeys(ctx context.Context, store auth.Store) error {
 	return nil
 }
 
+// apiKey makes an API key with a scope.
+func (db *database) apiKey(ctx context.Context, scope string) (text string, err error) {
+	err = db.open(ctx, func(store auth.Store) error {
+		stories, done, err := server.Operate(server.Config{Store: store, MasterKey: db.master.Reveal(), Issuer: issuer})
+		if err != nil {
+			return err
+		}
+		defer done()
+		_, key, err := stories.CreateAPIKey(ctx, "bench", []string{scope}, time.Hour)
+		text = key.Reveal()
+		return err
+	})
+	return text, err
+}
+
 func (k *keys) add(key signing.Key) (err error) {
 	if key.Use == signing.UseRefresh {
 		var s session.Key

@@ -2,29 +2,31 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/doorward/doorward/guard"
+	"github.com/doorward/doorward/internal/apikey"
 )
 
-// endingsRow measures how long after a sign-out was answered another node still
-// takes the session's access token, and how many sign-outs there can be.
-func endingsRow(ctx context.Context, b *bench) (figures []figure, err error) {
-	for _, make := range []func() (*database, error){
+// onEachStore measures on a database of each kind, and says whose figures they
+// are.
+func (b *bench) onEachStore(ctx context.Context, name string, measure func(*database) ([]figure, error)) (figures []figure, err error) {
+	for _, begin := range []func() (*database, error){
 		func() (*database, error) { return b.newPostgresDatabase(ctx, b.accounts) },
-		func() (*database, error) { return b.newDatabase(ctx, "endings", b.accounts) },
+		func() (*database, error) { return b.newDatabase(ctx, name, b.accounts) },
 	} {
-		db, err := make()
+		db, err := begin()
 		if m := missing(""); errors.As(err, &m) {
 			b.skip(m)
 			continue
 		} else if err != nil {
 			return nil, err
 		}
-		of, err := b.endings(ctx, db)
+		of, err := measure(db)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", db.kind, err)
 		}
@@ -34,6 +36,13 @@ func endingsRow(ctx context.Context, b *bench) (figures []figure, err error) {
 		}
 	}
 	return figures, nil
+}
+
+// endingsRow measures how long after a sign-out was answered another node still
+// takes the session's access token, when a guard that follows that node knows,
+// and how many sign-outs there can be.
+func endingsRow(ctx context.Context, b *bench) ([]figure, error) {
+	return b.onEachStore(ctx, "endings", func(db *database) ([]figure, error) { return b.endings(ctx, db) })
 }
 
 // endings measures on two nodes that share a database.
@@ -48,12 +57,35 @@ func (b *bench) endings(ctx context.Context, db *database) (figures []figure, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, far.stop()) }()
-	var known histogram
-	err = b.signOuts(ctx, db, near, b.observed, func(token string, conns []*conn) error {
-		took, err := refused(ctx, conns, token)
-		known.add(took)
-		return err
-	}, far.address)
+	key, err := db.apiKey(ctx, apikey.ScopeRevocations)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := guard.NewStream(ctx, guard.StreamConfig{Issuer: "http://" + far.address, APIKey: key})
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	if err := stream.Ready(ctx); err != nil {
+		return nil, err
+	}
+	var node, connected histogram
+	err = b.signOuts(ctx, db, near, far, func(sid string, refuses func() (bool, error)) error {
+		told := make(chan error, 1)
+		begun := time.Now()
+		go func() {
+			took, err := until(ctx, begun, func() (bool, error) {
+				time.Sleep(50 * time.Microsecond) // leave the processor to those that tell
+				end, err := stream.Revoked(sid)
+				return end != nil, err
+			})
+			connected.add(took)
+			told <- err
+		}()
+		took, err := until(ctx, begun, refuses)
+		node.add(took)
+		return errors.Join(err, <-told)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -61,53 +93,58 @@ func (b *bench) endings(ctx context.Context, db *database) (figures []figure, er
 	if err != nil {
 		return nil, err
 	}
+	millis := func(h histogram, q float64) float64 { return micros(h.quantile(q)) / 1000 }
 	return []figure{
-		single("an ending, until another node refuses: p50", "ms", micros(known.quantile(0.5))/1000),
-		single("the same: p99", "ms", micros(known.quantile(0.99))/1000).atMost(50),
+		single("an ending, until another node refuses: p50", "ms", millis(node, 0.5)),
+		single("an ending, until another node refuses: p99", "ms", millis(node, 0.99)).atMost(50),
+		single("an ending, until a guard that follows it knows: p50", "ms", millis(connected, 0.5)),
+		single("an ending, until a guard that follows it knows: p99", "ms", millis(connected, 0.99)).atMost(50),
 		single(fmt.Sprintf("sign-outs a second, %d clients", b.crowded), "", rate),
 	}, nil
 }
 
-// signOuts signs in by the database and out at a node, one after the other, and
-// lets see look at connections to other nodes as soon as that was answered.
-func (b *bench) signOuts(ctx context.Context, db *database, at *child, times int, see func(string, []*conn) error, others ...string) error {
-	sessions := db.newSessions(times)
+// signOuts signs in by the database and out at one node, one after the other,
+// and calls see as soon as that was answered, with the session and with what
+// asks the other node.
+func (b *bench) signOuts(ctx context.Context, db *database, near, far *child, see func(sid string, refuses func() (bool, error)) error) error {
+	sessions := db.newSessions(b.observed)
 	refresh, err := db.addSessions(ctx, sessions)
 	if err != nil {
 		return err
 	}
-	here, hangUp, err := dialAll(ctx, at.address, 1)
+	here, hangUp, err := dialAll(ctx, near.address, 1)
 	if err != nil {
 		return err
 	}
 	defer hangUp()
-	var there []*conn
-	for _, address := range others {
-		conns, hangUp, err := dialAll(ctx, address, 1)
-		if err != nil {
-			return err
-		}
-		defer hangUp()
-		there = append(there, conns...)
+	there, hangUp, err := dialAll(ctx, far.address, 1)
+	if err != nil {
+		return err
 	}
-	for i := range sessions {
-		// An access token of the session, as any client has.
+	defer hangUp()
+	for i, s := range sessions {
 		body, err := here[0].exchange(refreshRequest(nil, "/auth/refresh", refresh[i]))
 		if err != nil {
 			return err
 		}
-		access, latest := member(body, "accessToken"), member(body, "refreshToken")
-		for _, c := range there {
-			if body, err := c.exchange(get("/guarded", access)); err != nil || expect(body, answer) != nil {
-				return fmt.Errorf("another node does not take the token that is to end: %w", errors.Join(err, expect(body, answer)))
+		latest, guarded := member(body, "refreshToken"), get("/guarded", member(body, "accessToken"))
+		refuses := func() (bool, error) {
+			body, err := there[0].exchange(guarded)
+			if err != nil && strings.Contains(err.Error(), "TOKEN_REVOKED") {
+				return true, nil
+			} else if err != nil {
+				return false, err
 			}
+			return false, expect(body, answer)
 		}
-		// In no step with what nodes do by the clock.
-		time.Sleep(rand.N(20 * time.Millisecond))
+		if already, err := refuses(); already || err != nil {
+			return fmt.Errorf("a session that goes on is refused: %w", err)
+		}
+		time.Sleep(rand.N(20 * time.Millisecond)) // in no step with what nodes do by the clock
 		if _, err := here[0].exchange(logoutRequest(latest)); err != nil {
 			return err
 		}
-		if err := see(access, there); err != nil {
+		if err := see(s.ID.String(), refuses); err != nil {
 			return err
 		}
 	}
@@ -121,28 +158,14 @@ func logoutRequest(refreshToken string) []byte {
 // noLonger is how long an ending may take before it counts as lost.
 const noLonger = 10 * time.Second
 
-// refused asks until none of the nodes takes the token any more.
-func refused(ctx context.Context, nodes []*conn, token string) (time.Duration, error) {
-	begun := time.Now()
-	request := get("/guarded", token)
-	for _, c := range nodes {
-		for {
-			body, err := c.exchange(request)
-			if err != nil {
-				if strings.Contains(err.Error(), "TOKEN_REVOKED") {
-					break
-				}
-				return 0, err
-			}
-			if err := expect(body, answer); err != nil {
-				return 0, err
-			}
-			if ctx.Err() != nil || time.Since(begun) > noLonger {
-				return 0, errors.Join(fmt.Errorf("a token was taken %s after its session had ended", noLonger), ctx.Err())
-			}
+// until asks again and again until the answer is yes, and returns when that was.
+func until(ctx context.Context, begun time.Time, ask func() (bool, error)) (time.Duration, error) {
+	for time.Since(begun) < noLonger && ctx.Err() == nil {
+		if yes, err := ask(); yes || err != nil {
+			return time.Since(begun), err
 		}
 	}
-	return time.Since(begun), nil
+	return 0, errors.Join(fmt.Errorf("an ending was not known %s after it was answered", noLonger), ctx.Err())
 }
 
 // signOutRate ends as many sessions as go at a time.
@@ -166,14 +189,4 @@ func (b *bench) signOutRate(ctx context.Context, db *database, at *child) (float
 	}
 	s, err := closedLoop(ctx, conns, callers, 0)
 	return s.perSecond(), err
-}
-
-// sessionOf returns the sid of an access token.
-func sessionOf(token string) (string, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return "", errors.New("not an access token")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	return member(payload, "sid"), err
 }

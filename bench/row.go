@@ -27,6 +27,7 @@ var rows = []row{
 	{"start", startRow},
 	{"postgres", postgresRow},
 	{"endings", endingsRow},
+	{"introspect", introspectRow},
 	{"compare", compareRow},
 }
 

@@ -95,6 +95,7 @@ func (t *tested) Start(in Setup, address *string) error {
 		return err
 	}
 	t.onClose(func() error { srv.Close(); return nil })
+	context.AfterFunc(ctx, srv.EndStreams)
 	mux, err := routes(srv)
 	if err != nil {
 		return err
