@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	toNode   = 3 * time.Millisecond   // from the commit of an ending to a node that listens; assumed, as the next one is
+	toNode   = 600 * time.Microsecond // from the answer to a sign-out to another node: the median of the bench's row "endings"
 	hop      = 500 * time.Microsecond // of the network in one place
 	outCores = 2                      // of a node, that may write to guards
 	branch   = 1000                   // guards or relays that follow one relay
