@@ -154,9 +154,8 @@ func (r report) writeSides(b *strings.Builder) {
 			t = append(t, line)
 		}
 		line[len(head)+column] = quantity(f.Value, f.Unit)
-		line[len(line)-2] = f.Goal
 		if f.Side == sidePostgres {
-			line[len(line)-1] = f.verdict()
+			line[len(line)-2], line[len(line)-1] = f.Goal, f.verdict()
 		}
 	}
 	t.write(b)

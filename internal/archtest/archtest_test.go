@@ -65,7 +65,7 @@ var rooms = []room{
 
 	{"doorwardtest", 7, nil},
 	{"cmd/doorward", 7, nil},
-	{"bench", 7, nil},
+	{"bench", 7, []string{"internal/pgtest"}},
 	{"web/build", 7, nil},
 	{"examples/resource-server", 7, nil},
 	{"examples/embed", 7, nil},
