@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -39,8 +40,9 @@ type call struct {
 	method   string
 	path     string
 	body     map[string]string
+	form     url.Values
 	key      string
-	token    string // an access token
+	token    string // an access token, or an API key
 }
 
 // reply is what a client gets to know.
@@ -87,6 +89,10 @@ func (a *asker) ask(rng *rand.Rand, client int, c call) reply {
 // send sends a request once, and records it.
 func (a *asker) send(ctx context.Context, client int, c call) reply {
 	var body io.Reader
+	kind := "application/json"
+	if c.form != nil {
+		body, kind = strings.NewReader(c.form.Encode()), "application/x-www-form-urlencoded"
+	}
 	if c.body != nil {
 		data, err := json.Marshal(c.body)
 		if err != nil {
@@ -101,7 +107,7 @@ func (a *asker) send(ctx context.Context, client int, c call) reply {
 	req.GetBody = nil // or it would be sent twice, unseen, because of its key
 	req.Header.Set("X-Forwarded-For", a.network)
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	if c.key != "" {
 		req.Header.Set("Idempotency-Key", c.key)
@@ -155,7 +161,7 @@ func (a *asker) read(q question, status int, data []byte) (r reply, sids []strin
 	case status == http.StatusServiceUnavailable:
 		return reply{}, nil
 	case got.RefreshToken != "":
-		r.session = a.session(sidOf(got.AccessToken))
+		r.session = a.session(claimsOf(got.AccessToken).SID)
 		r.refresh, r.access = got.RefreshToken, got.AccessToken
 		r.answer = answer{said: granted, session: r.session, token: a.token(got.RefreshToken)}
 		if q.verb == refresh && r.session != q.session {
@@ -178,19 +184,23 @@ func (a *asker) read(q question, status int, data []byte) (r reply, sids []strin
 	return r, sids
 }
 
-// sidOf reads the session from an access token.
-func sidOf(token string) string {
+// claims are what an access token says.
+type claims struct {
+	SID      string
+	IAT, EXP int64
+}
+
+func claimsOf(token string) (c claims) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		panic(fmt.Sprintf("an access token of %d parts", len(parts)))
 	}
 	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
 	if err != nil {
 		panic(err)
 	}
-	var claims struct{ SID string }
-	if err := json.Unmarshal(data, &claims); err != nil {
-		panic(err)
-	}
-	return claims.SID
+	return c
 }

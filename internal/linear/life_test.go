@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -94,9 +95,11 @@ func (l *life) act(rng *rand.Rand, client int) {
 	case n < 790:
 		q.verb = guarded
 		l.byAccess(rng, client, s, q, http.MethodGet, fleet.Guarded, nil)
-	case n < 860:
+	case n < 830:
 		q.verb = list
 		l.byAccess(rng, client, s, q, http.MethodGet, "/auth/sessions", nil)
+	case n < 850 && l.c.apiKey != "":
+		l.introspect(rng, client, s)
 	case n < 880:
 		l.leave(rng, client, s, token, logout, "/auth/logout")
 	case n < 888:
@@ -157,7 +160,7 @@ func (l *life) keep(r reply) {
 		}
 	}
 	l.sessions = append(l.sessions, &held{
-		number: r.session, sid: sidOf(r.access), tokens: []string{r.refresh}, access: r.access,
+		number: r.session, sid: claimsOf(r.access).SID, tokens: []string{r.refresh}, access: r.access,
 		keyless: len(l.sessions) == 1,
 	})
 }
@@ -241,6 +244,15 @@ func (l *life) byAccess(rng *rand.Rand, client int, s held, q question, method, 
 	r := l.ask(rng, client, call{question: q, method: method, path: path, body: body, token: s.access}.at(l.c.node(rng)))
 	l.learn(s.number, r)
 	return r
+}
+
+// introspect has a service ask what an access token is worth.
+func (l *life) introspect(rng *rand.Rand, client int, s held) {
+	c := claimsOf(s.access)
+	l.ask(rng, client, call{
+		question: question{verb: introspect, session: s.number, access: true, issued: moment(c.IAT * 1000), expires: moment(c.EXP * 1000)},
+		method:   http.MethodPost, path: "/auth/introspect", token: l.c.apiKey, form: url.Values{"token": {s.access}},
+	}.at(l.c.node(rng)))
 }
 
 func (l *life) changePassword(rng *rand.Rand, client int, s held) {

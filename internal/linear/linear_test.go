@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/fleet"
 	"github.com/doorward/doorward/internal/password"
+	"github.com/doorward/doorward/internal/pgtest"
 	"github.com/doorward/doorward/internal/secret"
 )
 
@@ -43,6 +45,7 @@ type cluster struct {
 	clock    *timeline
 	web      *http.Client
 	hash     string        // of password 0
+	apiKey   string        // of a service that introspects
 	hearsay  time.Duration // within which every node must have heard of an ending
 	users    atomic.Int64
 }
@@ -70,6 +73,11 @@ func newCluster(t *testing.T, url string, nodes int, skew time.Duration, broken 
 		c.nodes = append(c.nodes, fleet.Start(t, cfg))
 	}
 	c.operator = fleet.Operate(t, cfg, c.clock.now)
+	_, key, err := c.operator.CreateAPIKey(t.Context(), "linear", []string{apikey.ScopeIntrospect}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.apiKey = key.Reveal()
 	return c
 }
 
@@ -240,6 +248,40 @@ func seedOf(t *testing.T) uint64 {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	return seed
+}
+
+// restarts stops the database as a crash does, now and then, and starts it again.
+func (c *cluster) restarts(db *pgtest.Cluster) func(context.Context, *rand.Rand) {
+	return func(ctx context.Context, rng *rand.Rand) {
+		for {
+			pause(ctx, 3*time.Second+time.Duration(rng.IntN(3000))*time.Millisecond)
+			if ctx.Err() != nil {
+				return
+			}
+			err := db.Stop(pgtest.Immediate)
+			if err == nil {
+				err = db.Start()
+			}
+			if err != nil {
+				c.t.Error(err)
+				return
+			}
+		}
+	}
+}
+
+// TestPostgres: three nodes, whose clocks are a little apart, on one database.
+// Nodes are killed, the database is stopped, and both come back.
+func TestPostgres(t *testing.T) {
+	db := pgtest.Start(t)
+	url, err := db.CreateDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCluster(t, url, 3, 5*time.Second, "")
+	ctx, cancel := context.WithTimeout(t.Context(), length(t, 20*time.Second))
+	defer cancel()
+	c.run(ctx, seedOf(t), c.kills, c.restarts(db)).report(t)
 }
 
 // TestSQLite: one node on one file, killed now and then.

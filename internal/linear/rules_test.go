@@ -91,6 +91,8 @@ type question struct {
 	access  bool // the access token was sent, not the refresh token
 	token   token
 	key     key
+	issued  moment // of the access token
+	expires moment
 	target  int8  // endOne
 	guess   uint8 // login, changePassword: the password
 	next    uint8 // changePassword
@@ -346,9 +348,13 @@ func (r Rules) byAccess(w world, q question, now moment) []effect {
 		}
 		all = append(all, effect{next: w, said: done, live: live})
 	case introspect:
-		if own.over == alive && !w.suspended {
+		// This asks the store: no node is late.
+		stands := own.over == alive && !w.suspended && time.Duration(now-own.rotated)*time.Millisecond < r.Idle
+		inTime := now >= q.issued && now < q.expires
+		if stands {
 			add(w, done)
-		} else {
+		}
+		if !stands || !inTime {
 			add(w, inactive)
 		}
 	}
