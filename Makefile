@@ -69,7 +69,7 @@ torture: deps ## browsers against the binary, for a minute
 .PHONY: soak
 soak: export SOAK = 1
 soak: torture ## the same, the Go client, the rotation rule and histories of fleets, for much longer
-	go test -count=1 -timeout 60m ./client ./internal/session ./internal/linear
+	go test -count=1 -timeout 60m ./client ./internal/session ./internal/linear ./internal/fleet
 
 # What is slow by nature: walks of all interleavings, attacks by the hundred
 # thousand, killed processes, hashes.

@@ -100,6 +100,9 @@ func runChild(text string, broken Broken) error {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // the process ends
+	if cfg.At != 0 {
+		store = struct{ server.Store }{store} // without a clock of its own
+	}
 	if cfg.Broken != "" {
 		store = broken[cfg.Broken](store)
 	}
@@ -119,6 +122,7 @@ func runChild(text string, broken Broken) error {
 	}
 	fmt.Println(l.Addr())
 	go obey(clock)
+	context.AfterFunc(ctx, srv.EndStreams) // or the drain would wait for them
 	return server.Serve(ctx, l, mux, log)
 }
 

@@ -5,13 +5,13 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/postgres"
 	"github.com/doorward/doorward/server"
 	"github.com/doorward/doorward/sqlite"
 )
@@ -21,7 +21,7 @@ func Open(ctx context.Context, url string) (server.Store, error) {
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		return sqlite.Open(ctx, path)
 	}
-	return nil, fmt.Errorf("fleet: no store for %q", url)
+	return postgres.Open(ctx, url)
 }
 
 // Operate returns the stories of an operator who works beside the nodes, on a
