@@ -150,7 +150,7 @@ func (c *cluster) run(ctx context.Context, seed uint64, disturb ...func(context.
 		rng := rand.New(rand.NewPCG(seeds.Uint64(), 0))
 		wg.Go(func() { fn(ctx, rng) })
 	}
-	const atOnce = 16
+	const atOnce = 24
 	for range atOnce {
 		rng := rand.New(rand.NewPCG(seeds.Uint64(), 0))
 		wg.Go(func() {
