@@ -189,7 +189,7 @@ func (w *worker[T]) persist(batch []*call[T]) error {
 // try serves a batch once. It reports whether anything was sent: what became of
 // that is not known then, if the connection breaks.
 func (w *worker[T]) try(batch []*call[T], repeated bool) (sent bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	ctx, cancel := context.WithTimeout(context.Background(), hotTime)
 	defer cancel()
 	if w.conn == nil {
 		if err := w.connect(ctx); err != nil {

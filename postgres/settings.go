@@ -13,8 +13,10 @@ import (
 const (
 	connectTime = 3 * time.Second // for each host
 	// answerTime is how long an answer is waited for; the server gives up a little
-	// before, and says why.
-	answerTime = 12 * time.Second
+	// before, and says why. hotTime is that of the hot path. Clients wait for some
+	// ten seconds, by when a node whose network has gone dead must have told them.
+	answerTime = 7 * time.Second
+	hotTime    = 4 * time.Second
 	maxConns   = 8 // for Views and Updates; the hot path and Follow have their own
 )
 
@@ -23,7 +25,7 @@ const (
 var common = map[string]string{
 	"application_name":                    "doorward",
 	"client_encoding":                     "UTF8",
-	"statement_timeout":                   "10000",
+	"statement_timeout":                   "6000",
 	"lock_timeout":                        "3000",
 	"idle_in_transaction_session_timeout": "5000", // a process that is frozen lets go of its locks
 	"jit":                                 "off",  // nothing here runs for so long
@@ -32,7 +34,7 @@ var common = map[string]string{
 // What the connections of the hot path ask for, besides: that a plan made when
 // the table was small is right when it is large.
 var hot = map[string]string{
-	"statement_timeout": "5000",
+	"statement_timeout": "3500",
 	"lock_timeout":      "500",
 	"plan_cache_mode":   "force_generic_plan",
 	"enable_seqscan":    "off",
