@@ -51,7 +51,7 @@ refused. To try it: doorward dev. To run it: doorward serve.`,
 	root.AddCommand(
 		a.devCommand(), a.serveCommand(),
 		a.userCommand(), a.sessionCommand(), a.keyCommand(), a.apikeyCommand(),
-		a.whyCommand(), a.decodeCommand(),
+		a.whyCommand(), a.doctorCommand(), a.decodeCommand(),
 		a.migrateCommand(), a.backupCommand(), a.versionCommand(),
 	)
 	return root

@@ -40,6 +40,7 @@ var rooms = []room{
 	{"guard", 2, nil},
 	{"client", 2, nil},
 	{"internal/why", 2, nil},
+	{"internal/doctor", 2, []string{"internal/why"}},
 
 	{"internal/event", 3, nil},
 	{"internal/user", 3, nil},
@@ -59,6 +60,7 @@ var rooms = []room{
 	{"sqlite", 5, nil},
 	{"postgres", 5, nil},
 	{"client/tokensource", 5, nil},
+	{"internal/probe", 5, nil},
 
 	{"server", 6, nil},
 	{"internal/config", 6, []string{"server"}},

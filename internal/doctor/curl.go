@@ -1,0 +1,542 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// ErrPowerShell reports a command of the flavour that is not read.
+var ErrPowerShell = errors.New("this is PowerShell; in DevTools, copy as cURL (bash) or as cURL (cmd)")
+
+// IsCurl reports whether a text is a curl command.
+func IsCurl(text string) bool {
+	word := strings.Fields(strings.TrimLeft(strings.TrimSpace(text), "$>% "))
+	return len(word) > 0 && isCurlWord(word[0])
+}
+
+func isCurlWord(w string) bool {
+	w = strings.ToLower(strings.Trim(w, `"'^`))
+	w = w[strings.LastIndexAny(w, `/\`)+1:]
+	return w == "curl" || w == "curl.exe"
+}
+
+// Words splits a command as the shell it was written for would: bash, or the
+// cmd of Windows where carets give it away.
+func Words(text string) ([]string, error) {
+	text = strings.TrimLeft(strings.TrimSpace(text), "$>% ")
+	low := strings.ToLower(text)
+	if strings.HasPrefix(low, "invoke-webrequest") || strings.HasPrefix(low, "invoke-restmethod") || strings.HasPrefix(low, "$session") || strings.HasPrefix(low, "session =") || strings.Contains(low, "-usebasicparsing") || strings.Contains(text, "`\n") {
+		return nil, ErrPowerShell
+	}
+	if strings.HasPrefix(low, "fetch(") || strings.HasPrefix(low, "await fetch(") {
+		return nil, errors.New("this is fetch; in DevTools, copy as cURL (bash) or as cURL (cmd)")
+	}
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	if isCmd(text) {
+		return cmdWords(text)
+	}
+	return bashWords(text)
+}
+
+func isCmd(text string) bool {
+	return strings.Contains(text, "^\n") || strings.Contains(text, `^"`) || strings.Contains(text, `^%^`)
+}
+
+// bashWords knows quotes, $'…', escapes and continued lines. Nothing is
+// expanded: a $TOKEN that stands there stays, for that is what to find.
+func bashWords(text string) ([]string, error) {
+	var words []string
+	var b strings.Builder
+	in := false
+	end := func() {
+		if in {
+			words = append(words, b.String())
+			b.Reset()
+			in = false
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch ch := text[i]; {
+		case ch == '\\' && i+1 < len(text):
+			i++
+			if text[i] != '\n' {
+				b.WriteByte(text[i])
+				in = true
+			}
+		case ch == ' ' || ch == '\t' || ch == '\n':
+			end()
+			if ch == '\n' && len(words) > 0 && nextIsCommand(text[i+1:]) {
+				return words, nil
+			}
+		case ch == '\'':
+			j := strings.IndexByte(text[i+1:], '\'')
+			if j < 0 {
+				return nil, errors.New("a quote (') is never closed")
+			}
+			b.WriteString(text[i+1 : i+1+j])
+			i += j + 1
+			in = true
+		case ch == '$' && i+1 < len(text) && text[i+1] == '\'':
+			n, err := ansi(&b, text[i+2:])
+			if err != nil {
+				return nil, err
+			}
+			i += n + 1
+			in = true
+		case ch == '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`\n", text[i+1]) >= 0 {
+					i++
+					if text[i] == '\n' {
+						continue
+					}
+				}
+				b.WriteByte(text[i])
+			}
+			if i >= len(text) {
+				return nil, errors.New(`a quote (") is never closed`)
+			}
+			in = true
+		case (ch == '|' || ch == ';' || ch == '>' && !in || ch == '&') && (i == 0 || text[i-1] == ' ' || ch == ';' || ch == '|'):
+			end()
+			if ch == '>' || ch == '&' && i+1 < len(text) && text[i+1] == '>' {
+				return words, nil
+			}
+			return words, nil
+		case ch == '#' && !in:
+			for i < len(text) && text[i] != '\n' {
+				i++
+			}
+		default:
+			b.WriteByte(ch)
+			in = true
+		}
+	}
+	end()
+	return words, nil
+}
+
+// nextIsCommand: pasted twice, the first is meant.
+func nextIsCommand(rest string) bool {
+	rest = strings.TrimLeft(rest, " \t\n$")
+	return strings.HasPrefix(rest, "curl ")
+}
+
+// ansi reads the rest of $'…' and returns the length with the closing quote.
+func ansi(b *strings.Builder, s string) (int, error) {
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\'':
+			return i + 1, nil
+		case s[i] != '\\' || i+1 >= len(s):
+			b.WriteByte(s[i])
+		default:
+			i++
+			switch s[i] {
+			case 'n':
+				b.WriteByte('\n')
+			case 'r':
+				b.WriteByte('\r')
+			case 't':
+				b.WriteByte('\t')
+			case 'a':
+				b.WriteByte('\a')
+			case 'b':
+				b.WriteByte('\b')
+			case 'f':
+				b.WriteByte('\f')
+			case 'v':
+				b.WriteByte('\v')
+			case 'e', 'E':
+				b.WriteByte(0x1b)
+			case 'x':
+				i += number(b, s[i+1:], 2, 16, false)
+			case 'u':
+				i += number(b, s[i+1:], 4, 16, true)
+			case 'U':
+				i += number(b, s[i+1:], 8, 16, true)
+			case '0', '1', '2', '3', '4', '5', '6', '7':
+				i += number(b, s[i:], 3, 8, false) - 1
+			default:
+				b.WriteByte(s[i])
+			}
+		}
+	}
+	return 0, errors.New("a quote ($') is never closed")
+}
+
+// number writes the character of up to most digits and returns how many.
+func number(b *strings.Builder, s string, most, base int, char bool) int {
+	n := 0
+	for n < most && n < len(s) {
+		if _, err := strconv.ParseUint(s[n:n+1], base, 8); err != nil {
+			break
+		}
+		n++
+	}
+	v, err := strconv.ParseUint(s[:n], base, 32)
+	switch {
+	case err != nil:
+	case char:
+		b.WriteString(string(utf8.AppendRune(nil, rune(v))))
+	default:
+		b.WriteByte(byte(v))
+	}
+	return n
+}
+
+// cmdWords takes the carets of cmd away, and then the quotes as the C runtime
+// of Windows does.
+func cmdWords(text string) ([]string, error) {
+	var plain strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '^' && i+1 < len(text) {
+			i++
+			if text[i] == '\n' {
+				// A continued line; two in a row are a new line in a value.
+				if i+1 < len(text) && text[i+1] == '\n' {
+					plain.WriteByte('\n')
+					i++
+				}
+				continue
+			}
+		}
+		plain.WriteByte(text[i])
+	}
+	s := plain.String()
+	var words []string
+	var b strings.Builder
+	in, quoted := false, false
+	for i := 0; i < len(s); i++ {
+		switch ch := s[i]; {
+		case ch == '\\':
+			n := 0
+			for i < len(s) && s[i] == '\\' {
+				n++
+				i++
+			}
+			if i < len(s) && s[i] == '"' {
+				b.WriteString(strings.Repeat(`\`, n/2))
+				if n%2 == 1 {
+					b.WriteByte('"')
+				} else {
+					i--
+				}
+			} else {
+				b.WriteString(strings.Repeat(`\`, n))
+				i--
+			}
+			in = true
+		case ch == '"':
+			if quoted && i+1 < len(s) && s[i+1] == '"' {
+				b.WriteByte('"')
+				i++
+			} else {
+				quoted = !quoted
+			}
+			in = true
+		case !quoted && (ch == ' ' || ch == '\t' || ch == '\n'):
+			if in {
+				words = append(words, b.String())
+				b.Reset()
+				in = false
+			}
+		default:
+			b.WriteByte(ch)
+			in = true
+		}
+	}
+	if quoted {
+		return nil, errors.New(`a quote (") is never closed`)
+	}
+	if in {
+		words = append(words, b.String())
+	}
+	return words, nil
+}
+
+// shortFlags of curl that take a value.
+const shortValued = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
+
+var longValued = map[string]bool{}
+
+func init() {
+	for name := range strings.FieldsSeq(`header request data data-raw data-binary data-ascii data-urlencode json form form-string cookie cookie-jar user user-agent referer url oauth2-bearer
+		output max-time connect-timeout proxy proxy-user cert key cacert capath cert-type key-type resolve connect-to interface retry retry-delay retry-max-time limit-rate max-redirs aws-sigv4 netrc-file
+		ciphers tls13-ciphers tls-max range write-out dump-header config upload-file variable expand-data expand-header url-query unix-socket pass noproxy dns-servers proto proto-default proto-redir
+		speed-limit speed-time time-cond trace trace-ascii stderr socks5 socks5-hostname socks4 pinnedpubkey request-target keepalive-time happy-eyeballs-timeout-ms haproxy-clientip hsts alt-svc local-port create-file-mode delegation service-name`) {
+		longValued[name] = true
+	}
+}
+
+// ReadCurl reads a curl command as words, with or without "curl" in front.
+func ReadCurl(words []string) (*Request, error) {
+	if len(words) > 0 && isCurlWord(words[0]) {
+		words = words[1:]
+	}
+	r := &curlRequest{Request: Request{FromCurl: true}}
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch {
+		case strings.HasPrefix(w, "--") && len(w) > 2:
+			name, value, has := strings.Cut(w[2:], "=")
+			if longValued[name] && !has {
+				if i++; i >= len(words) {
+					return nil, fmt.Errorf("curl's --%s has no value", name)
+				}
+				value = words[i]
+			}
+			r.long(name, value)
+		case strings.HasPrefix(w, "-") && len(w) > 1:
+			for j := 1; j < len(w); j++ {
+				if strings.IndexByte(shortValued, w[j]) < 0 {
+					r.short(w[j])
+					continue
+				}
+				value := w[j+1:]
+				if value == "" {
+					if i++; i >= len(words) {
+						return nil, fmt.Errorf("curl's -%c has no value", w[j])
+					}
+					value = words[i]
+				}
+				r.valued(w[j], value)
+				break
+			}
+		case r.URL == "":
+			r.URL = w
+		}
+	}
+	return r.finish()
+}
+
+type curlRequest struct {
+	Request
+	method   string
+	data     []string
+	head     bool
+	get      bool
+	json     bool
+	multi    bool
+	agent    string
+	referer  string
+	bearer   string
+	queries  []string
+	cookies  []string
+	hasAgent bool
+}
+
+func (r *curlRequest) short(flag byte) {
+	switch flag {
+	case 'k':
+		r.Insecure = true
+	case 'L':
+		r.Follow = true
+	case 'I':
+		r.head = true
+	case 'G':
+		r.get = true
+	case 'n':
+		r.Netrc = true
+	}
+}
+
+func (r *curlRequest) valued(flag byte, v string) {
+	name := map[byte]string{'H': "header", 'X': "request", 'd': "data", 'F': "form", 'b': "cookie", 'u': "user", 'A': "user-agent", 'e': "referer", 'E': "cert", 'T': "upload-file", 'x': "proxy", 'K': "config"}[flag]
+	r.long(name, v)
+}
+
+func (r *curlRequest) long(name, v string) {
+	switch name {
+	case "header", "expand-header":
+		r.header(v)
+	case "request":
+		r.method = strings.ToUpper(v)
+	case "data", "data-ascii", "data-raw", "data-binary", "expand-data":
+		if strings.HasPrefix(v, "@") && name != "data-raw" {
+			r.Unsupported = append(r.Unsupported, "the body is read from a file, which the doctor does not")
+			v = ""
+		}
+		r.data = append(r.data, v)
+	case "data-urlencode":
+		if k, val, ok := strings.Cut(v, "="); ok {
+			v = k + "=" + url.QueryEscape(val)
+			if k == "" {
+				v = url.QueryEscape(val)
+			}
+		}
+		r.data = append(r.data, v)
+	case "json":
+		r.json = true
+		r.data = append(r.data, v)
+	case "form", "form-string":
+		r.multi = true
+		r.data = append(r.data, v)
+	case "cookie":
+		if strings.Contains(v, "=") {
+			r.cookies = append(r.cookies, v)
+		} else {
+			r.Unsupported = append(r.Unsupported, "the cookies are read from a file, which the doctor does not")
+		}
+	case "user":
+		r.User, r.HasUser = v, true
+	case "user-agent":
+		r.agent, r.hasAgent = v, true
+	case "referer":
+		r.referer = v
+	case "url":
+		if r.URL == "" {
+			r.URL = v
+		}
+	case "url-query":
+		r.queries = append(r.queries, v)
+	case "oauth2-bearer":
+		r.bearer = v
+	case "cert":
+		r.ClientCert = true
+		r.Unsupported = append(r.Unsupported, "the client certificate is not presented by the doctor")
+	case "insecure":
+		r.Insecure = true
+	case "location":
+		r.Follow = true
+	case "location-trusted":
+		r.Follow, r.Trusted = true, true
+	case "head":
+		r.head = true
+	case "get":
+		r.get = true
+	case "netrc", "netrc-optional", "netrc-file":
+		r.Netrc = true
+	case "resolve":
+		if p := strings.SplitN(v, ":", 3); len(p) == 3 {
+			r.Connect = strings.Trim(strings.SplitN(p[2], ",", 2)[0], "[]") + ":" + p[1]
+		}
+	case "connect-to":
+		if p := strings.SplitN(v, ":", 4); len(p) == 4 && p[2] != "" {
+			r.Connect = p[2] + ":" + p[3]
+		}
+	case "upload-file":
+		if r.method == "" {
+			r.method = "PUT"
+		}
+		r.Unsupported = append(r.Unsupported, "the body is read from a file, which the doctor does not")
+	case "aws-sigv4":
+		r.Unsupported = append(r.Unsupported, "curl would sign this request (--aws-sigv4), which the doctor does not")
+	}
+}
+
+// header takes a line as curl does: "Name;" is an empty field, "Name:" takes
+// one away.
+func (r *curlRequest) header(line string) {
+	if name, rest, ok := strings.Cut(line, ":"); ok {
+		if strings.HasPrefix(line, ":") { // a pseudo-header of HTTP/2, from DevTools
+			return
+		}
+		if strings.TrimLeft(rest, " \t") == "" {
+			// "Authorization:" takes the field away in curl; whoever wrote it
+			// meant to send one.
+			return
+		}
+		r.Header = append(r.Header, Field{strings.TrimSpace(name), trimLeft(rest)})
+		return
+	}
+	if name, ok := strings.CutSuffix(line, ";"); ok {
+		r.Header = append(r.Header, Field{name, ""})
+	}
+}
+
+// trimLeft takes the space behind the colon away, and no more of the value.
+func trimLeft(s string) string { return strings.TrimLeft(s, " \t") }
+
+func (r *curlRequest) finish() (*Request, error) {
+	if r.URL == "" {
+		return nil, errors.New("the curl command names no URL")
+	}
+	if !strings.Contains(r.URL, "://") {
+		r.URL = "http://" + r.URL
+	}
+	if r.bearer != "" {
+		if _, ok := r.Get("Authorization"); !ok {
+			r.Header = append(r.Header, Field{"Authorization", "Bearer " + r.bearer})
+		}
+	}
+	for _, v := range r.cookies {
+		r.Header = append(r.Header, Field{"Cookie", v})
+	}
+	if r.hasAgent {
+		r.Header = append(r.Header, Field{"User-Agent", r.agent})
+	}
+	if r.referer != "" {
+		r.Header = append(r.Header, Field{"Referer", r.referer})
+	}
+	body := strings.Join(r.data, "&")
+	switch {
+	case r.get:
+		r.queries = append(r.queries, r.data...)
+		r.data = nil
+	case r.multi:
+		r.Unsupported = append(r.Unsupported, "a multipart body is not sent by the doctor")
+	case len(r.data) > 0:
+		r.Body = body
+		if _, ok := r.Get("Content-Type"); !ok {
+			kind := "application/x-www-form-urlencoded"
+			if r.json {
+				kind = "application/json"
+			}
+			r.Header = append(r.Header, Field{"Content-Type", kind})
+		}
+	}
+	if len(r.queries) > 0 {
+		sep := "?"
+		if strings.Contains(r.URL, "?") {
+			sep = "&"
+		}
+		r.URL += sep + strings.Join(r.queries, "&")
+	}
+	r.Method = r.method
+	if r.Method == "" {
+		switch {
+		case r.head:
+			r.Method = "HEAD"
+		case len(r.data) > 0:
+			r.Method = "POST"
+		default:
+			r.Method = "GET"
+		}
+	}
+	r.Request.settle()
+	return &r.Request, nil
+}
+
+// NewRequest makes a request of a URL and header lines as curl takes them.
+func NewRequest(method, rawURL string, lines []string, body string) (*Request, error) {
+	r := &curlRequest{Request: Request{URL: rawURL}, method: strings.ToUpper(method)}
+	for _, l := range lines {
+		r.header(l)
+	}
+	if body != "" {
+		r.data = []string{body}
+	}
+	return r.finish()
+}
+
+// settle fills in what follows from the rest.
+func (r *Request) settle() {
+	for _, f := range r.Header {
+		if strings.HasPrefix(strings.ToLower(f.Name), "sec-fetch-") || strings.EqualFold(f.Name, "Origin") || strings.EqualFold(f.Name, "sec-ch-ua") {
+			r.Browser = true
+		}
+	}
+	if u, err := url.Parse(r.URL); err == nil && u.User != nil && !r.HasUser {
+		if _, given := r.Get("Authorization"); !given {
+			pass, _ := u.User.Password()
+			r.User, r.HasUser = u.User.Username()+":"+pass, true
+		}
+		u.User = nil
+		r.URL = u.String()
+	}
+}

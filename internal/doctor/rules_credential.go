@@ -1,0 +1,372 @@
+package doctor
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (c *Case) credentialForm() *finding {
+	if !c.can() {
+		return nil
+	}
+	return c.weak(c.cred.form())
+}
+
+// netrc: some clients replace an Authorization header by Basic from .netrc.
+func (c *Case) netrc() *finding {
+	if c.outcome != refused || !strings.EqualFold(c.cred.scheme, "Basic") || c.Request.HasUser {
+		if c.outcome == refused && c.Request.Netrc && c.cred.place == inAuthorization && !strings.EqualFold(c.cred.scheme, "Basic") && c.NetrcHost {
+			return nil // curl prefers the header it is given
+		}
+		return nil
+	}
+	wants := c.wantsScheme("Bearer") && !c.wantsScheme("Basic") || c.says(saidMissing) != nil || c.says(saidMalformed) != nil || !c.wantsScheme("Basic")
+	agent, _ := c.Request.Get("User-Agent")
+	requests := regexp.MustCompile(`(?i)python-requests|httpie|wget|libfetch|curl/.*netrc|httpx`).MatchString(agent)
+	switch {
+	case !wants:
+		return nil
+	case c.NetrcHost:
+		return likely("OVERRIDDEN_BY_NETRC", "the request carries Basic where the server wants Bearer", ".netrc has an entry for this host")
+	case requests:
+		return likely("OVERRIDDEN_BY_NETRC", "the request carries Basic where the server wants Bearer", fmt.Sprintf("it was made by %s, which replaces an Authorization header by Basic where .netrc has an entry for the host", clip(agent, 40)))
+	}
+	return nil
+}
+
+// wantsScheme reports whether a challenge is for a scheme.
+func (c *Case) wantsScheme(name string) bool {
+	return slices.ContainsFunc(c.schemes(), func(s string) bool { return strings.EqualFold(s, name) })
+}
+
+func (c *Case) schemes() []string {
+	var list []string
+	for _, ch := range c.challenges {
+		list = append(list, ch.Scheme)
+	}
+	return list
+}
+
+func (c *Case) schemeWrong() *finding {
+	if c.outcome != refused || c.status() != 401 && c.status() != 407 || len(c.challenges) == 0 {
+		return nil
+	}
+	wanted := c.schemes()
+	if c.cred.place != inAuthorization || c.cred.scheme == "" || !isScheme(c.cred.scheme) && c.word != nil {
+		return nil
+	}
+	if c.wantsScheme(c.cred.scheme) {
+		return nil
+	}
+	if alike(c.cred.scheme, wanted) {
+		return nil
+	}
+	proof := fmt.Sprintf("the request carries %s; the server challenges for %s", c.cred.scheme, strings.Join(wanted, ", "))
+	f := certain("SCHEME_WRONG", proof)
+	if c.word != nil && c.word.means != saidMissing && c.word.means != saidMalformed && c.word.means != "SENDER_CONSTRAINED" {
+		f.sure = false
+		if tokenCause[c.word.means] {
+			return nil // it read the token and says what is wrong with it
+		}
+	}
+	return f
+}
+
+// tokenCause are causes that a server can only name if it read the credential.
+var tokenCause = map[Cause]bool{
+	"EXPIRED": true, "NOT_YET_VALID": true, "WRONG_AUDIENCE": true, "WRONG_ISSUER": true, "BAD_SIGNATURE": true, "UNKNOWN_KEY": true, "ALG_NOT_ALLOWED": true, "MISSING_CLAIM": true,
+	"SESSION_ENDED": true, "USER_SUSPENDED": true, "KEY_INVALID": true, "INSUFFICIENT_SCOPE": true, "STEP_UP_NEEDED": true, "NO_KID": true, "ALG_NONE": true, "ID_TOKEN_AS_ACCESS": true, "REFRESH_AS_ACCESS": true,
+}
+
+// alike: schemes that servers take for one another.
+func alike(sent string, wanted []string) bool {
+	sent = strings.ToLower(sent)
+	return slices.ContainsFunc(wanted, func(w string) bool {
+		w = strings.ToLower(w)
+		return w == "token" && sent == "bearer" && false || strings.HasPrefix(w, "xbasic") && sent == "basic"
+	})
+}
+
+var namedHeader = regexp.MustCompile(`(?i)\b(x-[a-z0-9-]*(?:key|token|auth|secret)[a-z0-9-]*|ocp-apim-subscription-key|api-?key header|apikey|api[-_]key)\b`)
+
+// misplaced: a credential that is good, in a place where the server does not
+// look.
+func (c *Case) misplaced() *finding {
+	if c.outcome != refused && !(c.outcome == notKnown && c.probedOnly()) {
+		return nil
+	}
+	if c.word != nil && (tokenCause[c.word.means] && c.word.means != "KEY_INVALID") {
+		return nil // it was read
+	}
+	proved := c.Moved != nil && c.Moved.Fault == "" && c.Moved.Status < 400 && c.Moved.Status != 0
+	switch c.cred.place {
+	case inQuery:
+		if c.says("KEY_INVALID") != nil {
+			return nil
+		}
+		f := likely("IN_QUERY", fmt.Sprintf("the credential is in the parameter %s of the URL, and no header carries one", c.cred.name))
+		if proved {
+			f.sure = true
+			f.proof = append(f.proof, "the same request with the credential in the header Authorization is let through")
+		} else if c.says(saidMissing) != nil {
+			f.proof = append(f.proof, c.heard(c.says(saidMissing)))
+		}
+		return f
+	case inHeader:
+		if slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, c.cred.name) }) && !proved {
+			if named := c.otherHeader(); named != "" {
+				return likely("WRONG_HEADER", fmt.Sprintf("the key is in %s; the server asks for %s", c.cred.name, named))
+			}
+			if looksLikeJWT(c.cred.value) && c.wantsScheme("Bearer") {
+				return likely("WRONG_HEADER", fmt.Sprintf("a token is in %s; the server challenges for Bearer, which travels in Authorization", c.cred.name))
+			}
+			if c.wantsScheme("Bearer") && c.says("KEY_INVALID") == nil {
+				return likely("WRONG_HEADER", fmt.Sprintf("the key is in %s; the server challenges for Bearer, which travels in Authorization", c.cred.name))
+			}
+			return nil
+		}
+		if c.says("KEY_INVALID") != nil && !proved {
+			return nil
+		}
+		f := likely("WRONG_HEADER", fmt.Sprintf("the credential is in %s, and there is no Authorization header", c.cred.name))
+		if proved {
+			f.sure = true
+			f.proof = append(f.proof, "the same request with the credential in the header Authorization is let through")
+		} else if w := c.says(saidMissing); w != nil {
+			f.proof = append(f.proof, c.heard(w))
+		}
+		return f
+	case inAuthorization:
+		if named := c.otherHeader(); named != "" && !c.wantsScheme(c.cred.scheme) {
+			f := likely("WRONG_HEADER", fmt.Sprintf("the credential is in Authorization; the server asks for %s", named))
+			if w := c.says(saidMissing); w != nil {
+				f.proof = append(f.proof, c.heard(w))
+				f.sure = w.plain && c.token == nil && proved
+			}
+			return f
+		}
+	}
+	return nil
+}
+
+// otherHeader returns the field that the server asks for by name, where it is
+// not the one that was sent.
+func (c *Case) otherHeader() string {
+	if c.says(saidMissing) == nil && !strings.Contains(strings.ToLower(c.text), "header") && !slices.ContainsFunc(c.schemes(), func(s string) bool { return strings.Contains(strings.ToLower(s), "key") }) {
+		return ""
+	}
+	if w := c.says(saidMissing); w != nil && w.who == "Kong" && strings.Contains(w.quote, "API key") {
+		if strings.EqualFold(c.cred.name, "apikey") {
+			return ""
+		}
+		return "an API key in the header apikey"
+	}
+	if w := c.says(saidMissing); w != nil && w.who == "Azure API Management" && strings.Contains(w.quote, "subscription") {
+		if strings.EqualFold(c.cred.name, "Ocp-Apim-Subscription-Key") {
+			return ""
+		}
+		return "Ocp-Apim-Subscription-Key"
+	}
+	for _, name := range namedHeader.FindAllString(c.text, -1) {
+		if !strings.EqualFold(name, c.cred.name) && !strings.EqualFold(strings.ReplaceAll(name, "_", "-"), c.cred.name) {
+			if _, sent := c.Request.Get(name); !sent {
+				return name
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+var sigTime = regexp.MustCompile(`\d{8}T\d{6}Z`)
+
+// requestSignature: SigV4 and its like, which sign the request itself.
+func (c *Case) requestSignature() *finding {
+	signed := signedScheme(c.cred.scheme) && !strings.EqualFold(c.cred.scheme, "Digest") && !strings.EqualFold(c.cred.scheme, "Negotiate") && !strings.EqualFold(c.cred.scheme, "NTLM")
+	_, input := c.Request.Get("Signature-Input")
+	_, hub := c.Request.Get("Signature")
+	u, _ := url.Parse(c.Request.URL)
+	presigned := u != nil && (u.Query().Has("X-Amz-Signature") || u.Query().Has("X-Goog-Signature") || u.Query().Has("sig") && u.Query().Has("se"))
+	for _, h := range []string{"X-Signature", "X-Hub-Signature-256", "X-Hmac-Signature", "X-Request-Signature", "X-Signature-256", "X-Auth-Signature", "CB-ACCESS-SIGN", "X-MBX-SIGNATURE"} {
+		if _, ok := c.Request.Get(h); ok {
+			signed = true
+		}
+	}
+	if !c.can() || !(signed || input || hub || presigned) {
+		return nil
+	}
+	var proof []string
+	sure := false
+	w := c.says("REQUEST_SIGNATURE")
+	if w == nil {
+		if b := c.says("BAD_SIGNATURE"); b != nil && c.token == nil {
+			w = b
+		}
+	}
+	if w != nil {
+		proof, sure = append(proof, c.heard(w)), true
+	}
+	if why := c.sigClock(); why != "" {
+		proof = append(proof, why)
+	}
+	if why := c.sigScope(u); why != "" {
+		proof = append(proof, why)
+	}
+	if len(proof) == 0 {
+		if c.outcome != refused || c.answer != nil && len(c.challenges) > 0 && !c.wantsScheme(c.cred.scheme) {
+			return nil
+		}
+		proof = []string{"the request is signed, and it is refused"}
+	}
+	return c.weak(&finding{cause: "REQUEST_SIGNATURE", sure: sure, proof: proof})
+}
+
+func (c *Case) sigClock() string {
+	date, _ := c.Request.Get("X-Amz-Date")
+	if date == "" {
+		if u, err := url.Parse(c.Request.URL); err == nil {
+			date = u.Query().Get("X-Amz-Date")
+		}
+	}
+	stamp := sigTime.FindString(date)
+	at, err := time.Parse("20060102T150405Z", stamp)
+	if err != nil {
+		v, ok := c.Request.Get("Date")
+		if at, err = time.Parse(time.RFC1123, v); !ok || err != nil {
+			return ""
+		}
+	}
+	now := c.Now
+	if off, ok := c.serverOff(); ok {
+		now = now.Add(off)
+	}
+	if d := now.Sub(at); d > 5*time.Minute || d < -5*time.Minute {
+		return fmt.Sprintf("it was signed %s, by the server's clock; 5 minutes apart are allowed", agoText(d))
+	}
+	return ""
+}
+
+func agoText(d time.Duration) string {
+	if d < 0 {
+		return d.Abs().Round(time.Second).String() + " ahead"
+	}
+	return d.Round(time.Second).String() + " ago"
+}
+
+var sigCredential = regexp.MustCompile(`Credential=[^/]+/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request`)
+var hostRegion = regexp.MustCompile(`\.([a-z]{2}-[a-z]+-\d)\.amazonaws\.com$`)
+
+func (c *Case) sigScope(u *url.URL) string {
+	m := sigCredential.FindStringSubmatch(c.cred.raw)
+	if m == nil || u == nil {
+		return ""
+	}
+	if h := hostRegion.FindStringSubmatch(u.Hostname()); h != nil && h[1] != m[2] {
+		return fmt.Sprintf("it is signed for the region %s; the host is in %s", m[2], h[1])
+	}
+	if date, ok := c.Request.Get("X-Amz-Date"); ok && !strings.HasPrefix(date, m[1]) {
+		return "the day in the scope of the signature is not that of X-Amz-Date"
+	}
+	return ""
+}
+
+// keyRefused: an API key that the server read and does not take.
+func (c *Case) keyRefused() *finding {
+	if c.outcome != refused || c.token != nil {
+		return nil
+	}
+	w := c.says("KEY_INVALID")
+	isKey := c.cred.place == inHeader && slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, c.cred.name) }) ||
+		c.cred.place == inQuery && slices.Contains(keyParams, strings.ToLower(c.cred.name)) ||
+		slices.Contains([]string{"apikey", "api-key", "key", "geniekey", "ssws"}, strings.ToLower(c.cred.scheme)) || keyPrefixes.MatchString(c.cred.value)
+	switch {
+	case w != nil && isKey:
+		return certain("KEY_INVALID", c.heard(w))
+	case !isKey || c.says(saidMissing) != nil || c.status() == 403:
+		return nil
+	case c.says(saidInvalid) != nil || c.differs():
+		return likely("KEY_INVALID", "a key was sent, and the answer is another than without one")
+	case c.cred.place == inHeader:
+		return likely("KEY_INVALID", "a key was sent in "+c.cred.name+", and it is refused")
+	}
+	return nil
+}
+
+// differs reports whether the server answers otherwise without a credential.
+func (c *Case) differs() bool {
+	b := c.Bare
+	if b == nil || b.Fault != "" || c.answer == nil {
+		return false
+	}
+	return b.Status != c.answer.Status || b.Get("WWW-Authenticate") != c.answer.Get("WWW-Authenticate") || shape(b.Body) != shape(c.answer.Body)
+}
+
+var variable = regexp.MustCompile(`[0-9a-fA-F-]{8,}|\d+`)
+
+// shape is a body without what differs from one answer to the next.
+func shape(body string) string { return variable.ReplaceAllString(body, "#") }
+
+// alikeBare reports whether the server answers just the same without one.
+func (c *Case) alikeBare() bool {
+	return c.Bare != nil && c.Bare.Fault == "" && c.answer != nil && !c.differs()
+}
+
+var opaqueShape = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{8,}$`)
+
+// opaque: a token that only its issuer can read.
+func (c *Case) opaque() *finding {
+	if c.outcome != refused || c.status() == 403 || c.token != nil || c.cred.place != inAuthorization || !strings.EqualFold(c.cred.scheme, "Bearer") || !opaqueShape.MatchString(c.cred.value) {
+		return nil
+	}
+	if keyPrefixes.MatchString(c.cred.value) {
+		f := likely("API_KEY_AS_TOKEN", "what is sent as a bearer token begins as an API key does")
+		if w := c.says(saidMalformed); w != nil {
+			f.proof = append(f.proof, c.heard(w))
+		}
+		return f
+	}
+	if w := c.says(saidMalformed); w != nil {
+		return certain("OPAQUE_TOKEN", "the token is no JWT: "+fmt.Sprint(strings.Count(c.cred.value, ".")+1)+" part(s)", c.heard(w))
+	}
+	if w := c.says("KEY_INVALID"); w != nil {
+		return likely("KEY_INVALID", c.heard(w))
+	}
+	if c.says(saidMissing) != nil || c.word != nil && c.word.means == "BAD_SIGNATURE" {
+		return nil
+	}
+	if c.says(saidInvalid) != nil || c.differs() || c.Issuer.Set != nil {
+		return likely("OPAQUE_TOKEN", "the token is no JWT, and the server refuses it as invalid: one that checks signatures cannot read it, and must ask its issuer (RFC 7662)")
+	}
+	return nil
+}
+
+func (c *Case) noCredentials() *finding {
+	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" {
+		return nil
+	}
+	if c.Redacted {
+		return nil
+	}
+	f := certain("NO_CREDENTIALS", "the request has no Authorization header, no cookie and no key")
+	if c.status() != 401 && c.says(saidMissing) == nil {
+		f.sure = false
+	}
+	if len(c.challenges) > 0 {
+		f.proof = append(f.proof, "the server challenges for "+strings.Join(c.schemes(), ", "))
+	}
+	return f
+}
+
+func basicUser(v string) (string, bool) {
+	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(v))
+	if err != nil {
+		return "", false
+	}
+	user, _, ok := strings.Cut(string(b), ":")
+	return user, ok
+}

@@ -1,0 +1,410 @@
+package doctor
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// redirects: what was lost from one hop to the next.
+func (c *Case) redirects() []*finding {
+	var list []*finding
+	for i := range c.Hops {
+		h := &c.Hops[i]
+		s := h.Answer.Status
+		if s < 300 || s > 399 || s == 304 || s == 300 {
+			continue
+		}
+		to := resolve(h.URL, h.Answer.Get("Location"))
+		if to == "" {
+			continue
+		}
+		list = append(list, c.redirect(h, to, i))
+	}
+	if c.loginGoal != "" && len(list) == 0 || c.loginGoal != "" && list[0] == nil {
+		f := certain("REDIRECT_TO_LOGIN", "the answer leads to "+c.loginGoal)
+		if strings.HasPrefix(c.loginGoal, "a page") {
+			f = likely("REDIRECT_TO_LOGIN", "the answer is "+c.loginGoal)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+func resolve(base, to string) string {
+	b, err := url.Parse(base)
+	if err != nil || to == "" {
+		return ""
+	}
+	u, err := b.Parse(to)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.String()
+}
+
+func (c *Case) redirect(h *Hop, to string, i int) *finding {
+	from, err1 := url.Parse(h.URL)
+	goal, err2 := url.Parse(to)
+	if err1 != nil || err2 != nil || c.isLogin(from, goal) {
+		return nil
+	}
+	status := h.Answer.Status
+	line := fmt.Sprintf("%s is answered %d to %s", shownURL(h.URL), status, shownURL(to))
+	header := c.cred.place == inAuthorization || c.cred.place == inHeader
+	slash := Origin(h.URL) == Origin(to) && from.Path != goal.Path && strings.TrimSuffix(from.Path, "/") == strings.TrimSuffix(goal.Path, "/")
+	sameHost := strings.EqualFold(from.Hostname(), goal.Hostname())
+	tls := from.Scheme == "http" && goal.Scheme == "https" && sameHost
+	final := c.last()
+	ended := i+1 >= len(c.Hops) // it was not followed
+	lost := final.Answer.Status == 401 || final.Answer.Status == 403 || final.Answer.Fault != "" || ended || final.Answer.Status == 405 || final.Answer.Status == 400
+	switch {
+	case Origin(h.URL) != Origin(to) && c.cred.place == inAuthorization && lost:
+		f := certain("REDIRECT_DROPPED_AUTH", line, "scheme, host or port differ, and clients leave the header Authorization behind there (WHATWG Fetch §4.4; curl)")
+		if ended || final.Answer.Fault != "" || final.Credential {
+			f.sure = false
+		}
+		if c.word != nil && tokenCause[c.word.means] {
+			return nil
+		}
+		return f
+	case tls && lost:
+		f := likely("HTTP_TO_HTTPS", line, "the request went in clear first")
+		f.sure = ended && status == 301 || status == 308
+		if header || c.cred.place == inCookie {
+			f.proof = append(f.proof, "its credential went in clear too")
+		}
+		return f
+	case slash && c.Request.Unsafe() && (status == 301 || status == 302 || status == 303):
+		f := certain("TRAILING_SLASH_REDIRECT", line, fmt.Sprintf("only the slash differs, and a client turns %s into GET and leaves the body behind", c.Request.Method))
+		if h.Method != c.Request.Method {
+			f.sure = false
+		}
+		return f
+	case slash && lost && (c.Request.Unsafe() || !final.Credential || ended):
+		return likely("TRAILING_SLASH_REDIRECT", line, "only the slash differs")
+	case c.Request.Unsafe() && (status == 301 || status == 302 || status == 303 && lost):
+		f := certain("METHOD_CHANGED_BY_REDIRECT", line, fmt.Sprintf("a client turns %s into GET there (RFC 9110 §15.4.2)", c.Request.Method))
+		if h.Method != c.Request.Method {
+			f.sure = false
+		}
+		return f
+	}
+	return nil
+}
+
+// transport: the request did not arrive where it was meant to.
+func (c *Case) transport() *finding {
+	if c.answer == nil {
+		return nil
+	}
+	switch c.answer.Kind {
+	case FaultCertWant:
+		return certain("TLS_CLIENT_CERT", c.answer.Fault)
+	case FaultCertName:
+		return certain("WRONG_HOST", c.answer.Fault)
+	case FaultPlain:
+		if strings.HasPrefix(c.Request.URL, "http:") {
+			return certain("HTTP_TO_HTTPS", c.answer.Fault)
+		}
+		return nil
+	}
+	if c.outcome != refused {
+		return nil
+	}
+	if w := c.says("TLS_CLIENT_CERT"); w != nil && (c.word == w || c.answer.Status >= 400) {
+		return &finding{cause: "TLS_CLIENT_CERT", sure: strings.HasPrefix(c.Request.URL, "https") || w.who != "", proof: []string{c.heard(w)}}
+	}
+	if c.answer.Status == 496 || c.answer.Status == 495 {
+		return certain("TLS_CLIENT_CERT", fmt.Sprintf("the answer is %d, nginx's for a client certificate that is missing or not taken", c.answer.Status))
+	}
+	if c.answer.AskedTL && !c.Request.ClientCert && (c.cred.place == nowhere || c.says(saidMissing) != nil) && len(c.challenges) == 0 {
+		return likely("TLS_CLIENT_CERT", "the server asked for a client certificate in the handshake, and got none")
+	}
+	if w := c.says("HTTP_TO_HTTPS"); w != nil && strings.HasPrefix(c.Request.URL, "http:") {
+		return certain("HTTP_TO_HTTPS", c.heard(w), "the URL begins with http:")
+	}
+	if (c.answer.Status == 426 || c.answer.Status == 497) && strings.HasPrefix(c.Request.URL, "http:") && !strings.Contains(strings.ToLower(c.answer.Get("Upgrade")), "websocket") {
+		return certain("HTTP_TO_HTTPS", fmt.Sprintf("the answer is %d, and the URL begins with http:", c.answer.Status))
+	}
+	return nil
+}
+
+func (c *Case) tooLarge() *finding {
+	if c.answer == nil || c.answer.Status < 400 {
+		return nil
+	}
+	size, cookies := 0, 0
+	for _, f := range c.Request.Header {
+		size += len(f.Name) + len(f.Value) + 4
+		if strings.EqualFold(f.Name, "Cookie") {
+			cookies += len(f.Value)
+		}
+	}
+	w := c.says("HEADER_TOO_LARGE")
+	proof := fmt.Sprintf("the headers have %d bytes, %d of them cookies", size, cookies)
+	switch {
+	case c.answer.Status == 431 || c.answer.Status == 494:
+		return certain("HEADER_TOO_LARGE", fmt.Sprintf("the answer is %d", c.answer.Status), proof)
+	case w != nil && c.word == w:
+		return certain("HEADER_TOO_LARGE", c.heard(w), proof)
+	case (c.answer.Status == 400 || c.answer.Status == 413) && size > 7000:
+		return likely("HEADER_TOO_LARGE", fmt.Sprintf("the answer is %d, and %s", c.answer.Status, proof))
+	}
+	return nil
+}
+
+func (c *Case) policy() *finding {
+	if c.outcome != refused {
+		return nil
+	}
+	first := func(cause Cause) *word {
+		if w := c.says(cause); w != nil && (c.word == w || !tokenCause[c.word.means]) {
+			return w
+		}
+		return nil
+	}
+	remaining := ""
+	for _, name := range []string{"X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining", "X-RateLimit-Requests-Remaining", "X-Ratelimit-Remaining-Minute", "X-RateLimit-Remaining-Hour"} {
+		if v := strings.TrimSpace(c.answer.Get(name)); v != "" {
+			remaining = v
+		}
+	}
+	if v := c.answer.Get("RateLimit"); strings.Contains(strings.ReplaceAll(v, " ", ""), "r=0") || strings.Contains(strings.ReplaceAll(v, " ", ""), "remaining=0") {
+		remaining = "0"
+	}
+	n, err := strconv.Atoi(remaining)
+	none := err == nil && n <= 0
+	w := first("RATE_LIMITED_AS_401")
+	switch {
+	case c.answer.Status == 429 || c.doorward == "RATE_LIMITED":
+		return certain("RATE_LIMITED_AS_401", "the answer is 429: a limit, and nothing about identity")
+	case w != nil:
+		return &finding{cause: "RATE_LIMITED_AS_401", sure: none || c.answer.has("Retry-After"), proof: []string{c.heard(w)}}
+	case none:
+		return likely("RATE_LIMITED_AS_401", "nothing remains of the limit that the answer tells of")
+	case c.answer.has("Retry-After") && c.answer.Status != 503 && c.word == nil:
+		return likely("RATE_LIMITED_AS_401", "the answer has Retry-After: asking later is expected to help")
+	}
+	if w := first("POLICY_BLOCKED"); w != nil {
+		return &finding{cause: "POLICY_BLOCKED", sure: w.who != "", proof: []string{c.heard(w)}}
+	}
+	for _, name := range []string{"X-GitHub-SSO", "CF-Mitigated", "X-Sucuri-Block", "X-Amzn-Waf-Action", "X-WAF-Status", "X-Waf-Action", "X-Blocked-By", "X-Iinfo-Blocked"} {
+		if v := c.answer.Get(name); v != "" {
+			return certain("POLICY_BLOCKED", "the answer has "+name+": "+clip(firstWord(v), 40))
+		}
+	}
+	return nil
+}
+
+func firstWord(s string) string {
+	w, _, _ := strings.Cut(s, ";")
+	return w
+}
+
+func (c *Case) noRoute() *finding {
+	if c.outcome != refused {
+		return nil
+	}
+	if w := c.says("NOT_A_ROUTE"); w != nil && (c.word == w || c.word == nil || c.word.means == saidMissing || c.word.means == "POLICY_BLOCKED") {
+		f := &finding{cause: "NOT_A_ROUTE", sure: w.who != "", proof: []string{c.heard(w)}}
+		return f
+	}
+	return nil
+}
+
+// disagree: the same request, answered differently.
+func (c *Case) disagree() *finding {
+	if c.answer == nil || c.answer.Fault != "" {
+		return nil
+	}
+	fine := func(a *Answer) bool { return a.Fault == "" && a.Status >= 200 && a.Status < 300 }
+	denied := func(a *Answer) bool { return a.Fault == "" && (a.Status == 401 || a.Status == 403) }
+	if c.fromCache(c.answer) != "" && denied(c.answer) && c.Fresh != nil && fine(c.Fresh) {
+		return certain("CACHED_401", c.fromCache(c.answer), "the same request past the cache is let through")
+	}
+	var good, bad int
+	who := map[string]bool{}
+	for _, a := range append([]Answer{*c.answer}, c.Repeats...) {
+		switch {
+		case fine(&a):
+			good++
+		case denied(&a):
+			bad++
+			if c.fromCache(&a) != "" && good == 0 && len(c.Repeats) > 0 && fine(&c.Repeats[0]) {
+				return likely("CACHED_401", c.fromCache(&a), "the same request again is let through")
+			}
+		}
+		for _, name := range []string{"X-Served-By", "X-Instance", "X-Backend", "X-Node", "X-Pod", "X-Server", "X-Hostname", "X-Backend-Server", "X-Upstream", "X-Replica", "X-Instance-Id"} {
+			if v := a.Get(name); v != "" {
+				who[name+": "+clip(v, 30)] = true
+			}
+		}
+	}
+	if good == 0 || bad == 0 {
+		return nil
+	}
+	f := certain("REPLICAS_DISAGREE", fmt.Sprintf("the same request, sent %d times, was let through %d times and refused %d times", good+bad, good, bad))
+	for w := range who {
+		f.proof = append(f.proof, "one answer has "+w)
+	}
+	return f
+}
+
+var hit = regexp.MustCompile(`(?i)\bhit\b`)
+
+// fromCache says by which marks an answer came from a cache, or "".
+func (c *Case) fromCache(a *Answer) string {
+	if age, err := strconv.Atoi(strings.TrimSpace(a.Get("Age"))); err == nil && age > 0 {
+		return fmt.Sprintf("the answer is %d seconds old (Age)", age)
+	}
+	for _, name := range []string{"X-Cache", "CF-Cache-Status", "X-Cache-Status", "X-Proxy-Cache", "Cache-Status", "X-Drupal-Cache", "X-Vercel-Cache", "X-Nginx-Cache", "X-Cache-Hits", "X-Varnish-Cache", "X-Fastcgi-Cache"} {
+		v := a.Get(name)
+		if hit.MatchString(v) || name == "X-Cache-Hits" && v != "" && strings.Trim(v, "0, ") != "" {
+			return fmt.Sprintf("the answer comes from a cache (%s: %s)", name, clip(v, 40))
+		}
+	}
+	if ids := strings.Fields(a.Get("X-Varnish")); len(ids) == 2 {
+		return "the answer comes from a cache (X-Varnish names two requests)"
+	}
+	return ""
+}
+
+func (c *Case) cached() *finding {
+	if c.outcome != refused || c.status() != 401 && c.status() != 403 {
+		return nil
+	}
+	if from := c.fromCache(c.answer); from != "" {
+		f := likely("CACHED_401", from)
+		if c.Fresh != nil && c.Fresh.Fault == "" && c.Fresh.Status < 400 {
+			f.sure = true
+			f.proof = append(f.proof, "past the cache it is let through")
+		}
+		return f
+	}
+	return nil
+}
+
+// sound reports whether nothing is known to be wrong with the credential.
+func (c *Case) sound() bool {
+	if c.cred.form() != nil {
+		return false
+	}
+	if c.token == nil {
+		return c.cred.place == inAuthorization && c.cred.value != ""
+	}
+	return !c.token.JWE && len(c.token.Millis)+len(c.token.Quoted) == 0 && !c.expiredAt(c.Now) && !c.earlyAt(c.Now) && c.keys.fault == nil && !strings.EqualFold(c.token.Alg, "none")
+}
+
+// stripped: the credential was sent, and the application saw none.
+func (c *Case) stripped() *finding {
+	if c.outcome != refused || c.status() != 401 && c.status() != 403 || c.cred.place != inAuthorization && c.cred.place != inHeader || !c.last().Credential || c.signIn {
+		return nil
+	}
+	w := c.says(saidMissing)
+	if c.says(saidInvalid) != nil || c.word != nil && c.word.means != saidMissing {
+		return nil
+	}
+	bare := c.bareChallenge()
+	if w == nil && !bare {
+		return nil
+	}
+	if c.Bare != nil && c.differs() {
+		return nil
+	}
+	p := c.proxy()
+	if p == "" || w != nil && (w.who == "Kong" || w.who == "Azure API Management" || w.who == "Envoy") {
+		return nil
+	}
+	if w == nil && len(c.marksOf(byApp)) == 0 && c.html() {
+		return nil // the page of a proxy, not of what stands behind it
+	}
+	f := likely("PROXY_STRIPPED_AUTH", "the request carries its credential", p)
+	if w != nil {
+		f.proof = append(f.proof, c.heard(w))
+		f.sure = w.plain && c.alikeBare()
+	} else {
+		f.proof = append(f.proof, "the challenge has no error, as where no credential came (RFC 6750 §3)")
+	}
+	if c.alikeBare() {
+		f.proof = append(f.proof, "without a credential the answer is the same")
+	}
+	return f
+}
+
+// bareChallenge reports a challenge for what was sent, without an error.
+func (c *Case) bareChallenge() bool {
+	if c.status() != 401 || len(c.challenges) == 0 || !c.wantsScheme(c.cred.scheme) {
+		return false
+	}
+	for _, ch := range c.challenges {
+		if _, ok := ch.Param("error"); ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Case) proxyAnswered() *finding {
+	if c.outcome != refused || c.status() != 401 && c.status() != 403 || c.cred.place == nowhere || c.signIn || c.loginGoal != "" {
+		return nil
+	}
+	if len(c.marksOf(byApp)) > 0 || c.word != nil && c.word.means != saidInvalid {
+		return nil
+	}
+	front := c.marksOf(byEdge, byProxy)
+	if len(front) == 0 {
+		return nil
+	}
+	return likely("PROXY_ANSWERED", fmt.Sprintf("the answer is by %s (%s), and nothing in it is by an application", front[0].who, front[0].from))
+}
+
+func (c *Case) handlerNotRun() *finding {
+	if c.outcome != refused || c.token == nil || !c.sound() || c.proxy() != "" || !c.bareChallenge() && !(c.status() == 401 && len(c.challenges) == 0 && strings.TrimSpace(c.text) == "" && c.keys.genuine) || c.says(saidMissing) != nil || c.says(saidInvalid) != nil || c.word != nil {
+		return nil
+	}
+	if len(c.marksOf(byProxy)) > 0 && len(c.marksOf(byApp)) == 0 {
+		return nil
+	}
+	f := likely("HANDLER_NOT_RUN", "nothing is known to be wrong with the token", "the challenge has no error, as where no credential was looked at (RFC 6750 §3), and there is no sign of a proxy")
+	if c.alikeBare() {
+		f.proof = append(f.proof, "without a credential the answer is the same")
+	}
+	return f
+}
+
+func (c *Case) wrongHost() *finding {
+	if c.outcome != refused {
+		return nil
+	}
+	if c.status() == 421 {
+		return certain("WRONG_HOST", "the answer is 421: the server is not the one for this host")
+	}
+	if w := c.says("WRONG_HOST"); w != nil && (c.word == w || c.word == nil) {
+		return likely("WRONG_HOST", c.heard(w))
+	}
+	for _, p := range products {
+		text := c.answer.Body
+		if p.header != "" {
+			text = strings.Join(all(c.answer.Header, p.header), "\n")
+		}
+		if text != "" && p.pattern.MatchString(text) && (c.token != nil || c.cred.place == nowhere) {
+			return likely("WRONG_HOST", fmt.Sprintf("the answer is by %s, which has a sign-in of its own", p.name))
+		}
+	}
+	if r := c.Resource; r != nil && r.Resource != "" && hostOf(r.Resource) != "" && hostOf(r.Resource) != hostOf(c.Request.URL) && c.token != nil && !containsHost(c.token.Audience, hostOf(r.Resource)) {
+		return likely("WRONG_HOST", fmt.Sprintf("the server says that it is %s", clip(r.Resource, 100)))
+	}
+	return nil
+}
+
+func containsHost(list []string, host string) bool {
+	for _, s := range list {
+		if hostOf(s) == host {
+			return true
+		}
+	}
+	return false
+}
