@@ -125,7 +125,7 @@ func readAtMost(name string, n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	return io.ReadAll(io.LimitReader(f, n))
 }
 
@@ -225,7 +225,7 @@ func (a *app) netrcHas(rawURL string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	words := bufio.NewScanner(io.LimitReader(f, 1<<20))
 	words.Split(bufio.ScanWords)
 	for machine := false; words.Scan(); {

@@ -107,7 +107,7 @@ func (a *app) showDiagnosis(d doctor.Diagnosis) {
 		a.say("")
 		k.picture(d.Hops)
 	}
-	for _, also := range d.Also {
+	for _, also := range d.Others {
 		a.say("")
 		k.para("Also ", "     ", string(also.Cause)+": "+doctor.Title(also.Cause))
 		for _, e := range also.Evidence {

@@ -74,10 +74,10 @@ func newCase(e *Evidence) *Case {
 }
 
 // readable names what is no statement of a server about this request.
-var noStatement = regexp.MustCompile(`(?i)401 authorization required|401 unauthorized|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<script[\s\S]*?</script>`)
+var noStatement = regexp.MustCompile(`(?i)401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<script[\s\S]*?</script>`)
 
 // enumeration is a sentence that leaves open which of several it is.
-var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)(,? ?(and/or|or|and|/|,) ?(it |the |has |is |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
+var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |is |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
 
 func (c *Case) read() {
 	c.challenges, _ = doorward.ParseChallenges(all(c.answer.Header, "WWW-Authenticate"))
@@ -112,7 +112,7 @@ func (c *Case) read() {
 		if strings.Contains(body, `"path":"/error"`) {
 			b.WriteString(`"path":"/error"` + "\n")
 		}
-		b.WriteString(body)
+		b.WriteString(strings.ReplaceAll(body, `\"`, `"`))
 	}
 	c.text = noStatement.ReplaceAllString(b.String(), " ")
 	exact := enumeration.ReplaceAllString(c.text, "invalid_token")
@@ -184,7 +184,9 @@ func (c *Case) judgeOutcome() outcome {
 	switch s := c.answer.Status; {
 	case s == 401 || s == 407 || s == 403 || s == 419 || s == 431 || s == 426 || s == 429 || s == 421 || s == 440 || s == 498 || s == 499 || s >= 494 && s <= 497 || s == 463 || s == 511:
 		return refused
-	case s == 400 && (c.word != nil || len(c.said) > 0 || c.signIn):
+	case s == 400 && (c.word != nil || len(c.said) > 0 || c.signIn || c.cred.form() != nil):
+		return refused
+	case s > 400 && s < 500 && c.word != nil && c.word.means == "CSRF_REFUSED":
 		return refused
 	case s >= 400 && s < 500 && c.doorward != "":
 		return refused
@@ -194,6 +196,8 @@ func (c *Case) judgeOutcome() outcome {
 		return refused
 	case s >= 500 && (c.says("KEYS_UNREACHABLE") != nil || c.says("KEYS_NOT_JSON") != nil):
 		return refused
+	case s >= 500 && c.Bare != nil && c.Bare.Status == 401:
+		return letThrough // it fails for another reason than who asks
 	case s >= 500 || s == 400 || s == 0:
 		return notKnown
 	case s >= 300 && s < 400 && s != 304:

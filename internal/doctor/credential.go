@@ -40,7 +40,7 @@ type credential struct {
 // servers do not.
 var tokenHeaders = []string{
 	"X-Auth-Token", "X-Access-Token", "X-Token", "Token", "Access-Token", "Access_Token", "X-JWT", "X-JWT-Assertion", "JWT", "X-Authorization", "Authentication",
-	"X-Authentication", "Auth", "Auth-Token", "Authorisation", "Authorizaton", "Authorzation", "Autorization", "Bearer", "X-Bearer-Token", "X-Id-Token", "X-User-Token", "X-Session-Token", "X-Amz-Security-Token-X", "Http-Authorization",
+	"X-Authentication", "Auth", "Auth-Token", "Authorisation", "Authoriz" + "aton", "Authorzation", "Autorization", "Bearer", "X-Bearer-Token", "X-Id-Token", "X-User-Token", "X-Session-Token", "X-Amz-Security-Token-X", "Http-Authorization",
 }
 
 // keyHeaders are fields that carry an API key.
@@ -72,6 +72,9 @@ func findCredential(r *Request) credential {
 	if len(c.header) > 0 {
 		c.place, c.name, c.raw = inAuthorization, "Authorization", c.header[0]
 		c.scheme, c.value = splitScheme(c.raw)
+		if inner := railsToken.FindStringSubmatch(c.value); inner != nil && strings.EqualFold(c.scheme, "Token") {
+			c.value = inner[1]
+		}
 		return c
 	}
 	if r.HasUser {
@@ -111,6 +114,9 @@ func findCredential(r *Request) credential {
 	}
 	return c
 }
+
+// railsToken is how Rails writes a token: token="…".
+var railsToken = regexp.MustCompile(`^token="?([^",]*)"?`)
 
 func queryCredential(raw string, names []string) (name, value string) {
 	u, err := url.Parse(raw)
@@ -181,6 +187,8 @@ func signedScheme(s string) bool {
 	return false
 }
 
+var encodedSpace = regexp.MustCompile(`(?i)^(bearer|basic|token|dpop)(%20|\+)`)
+
 var glued = regexp.MustCompile(`(?i)^(bearer|token|basic|jwt)(eyJ|ey|dw[rk]_|[:=,_.-]+)`)
 
 func (c *credential) schemeForm() *finding {
@@ -200,6 +208,9 @@ func (c *credential) schemeForm() *finding {
 		return certain("SCHEME_MALFORMED", fmt.Sprintf("%q stands where the scheme %q is due, without the %q", first, first[:len(strings.TrimRight(first, ":=,"))], first[len(strings.TrimRight(first, ":=,")):]))
 	case glued.MatchString(raw) && !isScheme(first):
 		return certain("SCHEME_MALFORMED", "there is no space between the scheme and the token")
+	}
+	if m := encodedSpace.FindString(raw); m != "" {
+		return certain("URL_ENCODED", "the space behind the scheme is percent-encoded (%20)")
 	}
 	if c.scheme == "" {
 		value := strings.Trim(c.value, "\"'")
@@ -374,7 +385,7 @@ func valueForm(v string) *finding {
 	return nil
 }
 
-var opaquePrefix = regexp.MustCompile(`^(ya29\.|1//|[A-Z][A-Za-z0-9_-]{23,}\.)`)
+var opaquePrefix = regexp.MustCompile(`^(ya29\.|1//)`)
 
 func firstFew(list []string) []string {
 	slices.Sort(list)
@@ -419,7 +430,7 @@ func invisible(s string) string {
 }
 
 // keyPrefixes are how well-known API keys begin.
-var keyPrefixes = regexp.MustCompile(`^(sk|pk|rk)_(live|test)_|^dwk_|^AIza|^sk-|^gh[pous]_|^github_pat_|^glpat-|^xox[abp]-|^SG\.|^AKIA|^key-|^api[-_]?key|^ak_|^apk_|^pat_|^npm_|^shpat_|^NRAK-|^rnd_|^key_|^API[-_]`)
+var keyPrefixes = regexp.MustCompile(`^(sk|pk|rk)_(live|test)_|^sb_(publishable|secret)_|^dwk_|^AIza|^sk-|^gh[pous]_|^github_pat_|^glpat-|^xox[abp]-|^SG\.|^AKIA|^key-|^api[-_]?key|^ak_|^apk_|^pat_|^npm_|^shpat_|^NRAK-|^rnd_|^key_|^API[-_]`)
 
 // name says which credential it is without saying it.
 func (c *credential) describe() string {

@@ -34,7 +34,8 @@ type Diagnosis struct {
 	Title      string     `json:"title"`
 	Evidence   []string   `json:"evidence"`
 	Fix        Fix        `json:"fix"`
-	Also       []Also     `json:"also"`
+	Also       []Cause    `json:"also"`
+	Others     []Also     `json:"others,omitempty"` // what is said of those in also
 	Hops       []Step     `json:"hops,omitempty"`
 	Requests   int        `json:"requests"`
 }
@@ -60,16 +61,18 @@ type finding struct {
 	cause Cause
 	sure  bool
 	proof []string
-	fix   *Fix // where the usual one does not fit
+	heard bool // it rests on the words of the answer alone
+}
+
+// byItself are the causes that are true whatever else is: what follows from
+// another, or is not proved, is noise beside it.
+var byItself = map[Cause]bool{
+	"EXPIRED": true, "NOT_YET_VALID": true, "TIME_IN_MILLISECONDS": true, "ALG_NONE": true, "ID_TOKEN_AS_ACCESS": true, "REFRESH_AS_ACCESS": true, "SENDER_CONSTRAINED": true,
+	"WRONG_ISSUER": true, "NO_CHALLENGE": true,
 }
 
 func certain(c Cause, proof ...string) *finding { return &finding{cause: c, sure: true, proof: proof} }
 func likely(c Cause, proof ...string) *finding  { return &finding{cause: c, proof: proof} }
-
-func (f *finding) with(fix Fix) *finding {
-	f.fix = &fix
-	return f
-}
 
 func (f *finding) confidence() Confidence {
 	if f.sure {
@@ -89,7 +92,7 @@ func Diagnose(e *Evidence) Diagnosis {
 			}
 		}
 	}
-	d := Diagnosis{Evidence: []string{}, Also: []Also{}, Hops: c.steps()}
+	d := Diagnosis{Evidence: []string{}, Also: []Cause{}, Hops: c.steps()}
 	switch {
 	case len(found) > 0 && found[0].cause != noChallenge:
 		first := found[0]
@@ -97,9 +100,9 @@ func Diagnose(e *Evidence) Diagnosis {
 		d.Evidence = append(first.proof, c.context()...)
 		d.Fix = c.fixFor(first)
 		found = found[1:]
-	case c.outcome == letThrough:
+	case c.outcome == letThrough, c.outcome == notSent && e.Request.URL == "" && c.token != nil && c.sound():
 		d.Cause, d.Confidence, d.Evidence = None, Certain, c.context()
-		if len(e.Hops) == 0 {
+		if h := e.last(); h == nil || h.Answer.Status >= 400 {
 			d.Confidence = Likely
 		}
 		d.Fix = Fix{Caller: "Nothing: the request is let through."}
@@ -111,11 +114,11 @@ func Diagnose(e *Evidence) Diagnosis {
 		}
 	}
 	for _, f := range found {
-		// What is not proved is told once, as the cause; beside another it is noise.
-		if f.cause == d.Cause || !f.sure {
+		if f.cause == d.Cause || !f.sure || !byItself[f.cause] || f.heard {
 			continue
 		}
-		d.Also = append(d.Also, Also{Cause: f.cause, Confidence: f.confidence(), Evidence: f.proof, Fix: c.fixFor(f)})
+		d.Also = append(d.Also, f.cause)
+		d.Others = append(d.Others, Also{Cause: f.cause, Confidence: f.confidence(), Evidence: f.proof, Fix: c.fixFor(f)})
 	}
 	d.Title = titles[d.Cause]
 	d.Requests = c.requests()

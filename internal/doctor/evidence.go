@@ -126,15 +126,17 @@ type Resource struct {
 
 // Earlier is what else a recording holds that bears on one request in it.
 type Earlier struct {
-	Cookies   []SetCookie // set before, by any host
-	Tokens    []Seen      // credentials seen in answers, in order
-	Page      string      // the origin of the page that asked
-	PageHadIt bool        // the page's own request had a cookie
-	Sent      bool        // another request to this host had a cookie
-	Type      string      // the kind of resource: fetch, document, websocket …
-	Preflight *Answer     // the OPTIONS before it
-	Error     string      // what the browser said: a CORS or a blocked reason
-	Via       []Hop       // redirects that led here
+	Cookies   []SetCookie     // set before, by any host
+	Tokens    []Seen          // credentials seen in answers, in order
+	Page      string          // the origin of the page that asked
+	PageHadIt bool            // the page's own request had a cookie
+	Sent      bool            // another request to this host had a cookie
+	Type      string          // the kind of resource: fetch, document, websocket …
+	Preflight *Answer         // the OPTIONS before it
+	Error     string          // what the browser said: a CORS or a blocked reason
+	AskedFor  []string        // the headers that the OPTIONS before it asked for
+	Spent     map[string]bool // refresh tokens that were exchanged before
+	Others    []Answer        // to the same request, with the same credential
 }
 
 // SetCookie is one Set-Cookie field of a recording.
@@ -154,7 +156,6 @@ type Seen struct {
 	Kind  string // access, refresh, id
 }
 
-// Get returns the first field with a name, and whether there is one.
 func get(fields []Field, name string) (string, bool) {
 	for _, f := range fields {
 		if strings.EqualFold(f.Name, name) {

@@ -7,9 +7,6 @@ import (
 
 // fixFor says who mends a cause and how, with the names of what was seen.
 func (c *Case) fixFor(f *finding) Fix {
-	if f.fix != nil {
-		return *f.fix
-	}
 	fix := fixes[f.cause]
 	fill := func(s string) string {
 		if strings.Contains(s, "{header}") {

@@ -100,7 +100,30 @@ func ReadHAR(data []byte) ([]Finding, error) {
 		clean := Masker(e.Request.Secrets())
 		findings = append(findings, Finding{Method: clip(en.Request.Method, 20), URL: clean(shownURL(e.Request.URL)), StartedDateTime: en.Started, Status: en.Response.Status, Diagnosis: d})
 	}
-	return findings, nil
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		if a.URL != b.URL {
+			return 0
+		}
+		return first(a.Cause) - first(b.Cause)
+	})
+	// What a cache kept, or one node of several says, is one fault.
+	kept := findings[:0]
+	for _, f := range findings {
+		if n := len(kept); n > 0 && kept[n-1].URL == f.URL && (kept[n-1].Cause == "CACHED_401" && f.Cause == "NO_CREDENTIALS" || kept[n-1].Cause == "REPLICAS_DISAGREE" && f.Cause == "REPLICAS_DISAGREE") {
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept, nil
+}
+
+// first tells what is to be mended before another finding at the same URL.
+func first(c Cause) int {
+	switch c {
+	case "STALE_TOKEN_RESENT", "CACHED_401", "REPLICAS_DISAGREE", "PREFLIGHT_REFUSED":
+		return 0
+	}
+	return 1
 }
 
 type recording struct {
@@ -221,7 +244,7 @@ func (r *recording) issued(at time.Time, doc map[string]any, depth int) {
 func fieldsOf(pairs []harPair) []Field {
 	list := make([]Field, 0, len(pairs))
 	for _, p := range pairs {
-		list = append(list, Field{p.Name, p.Value})
+		list = append(list, Field(p))
 	}
 	return list
 }
@@ -279,7 +302,8 @@ func (r *recording) evidence(i int) *Evidence {
 		}
 	}
 	r.page(i, e)
-	e.Earlier.Preflight = r.asked(i)
+	r.asked(i, e.Earlier)
+	r.repeated(i, e)
 	if r.redacted {
 		e.Notes = append(e.Notes, "this recording leaves out Authorization and cookies, as Chrome does by default: their absence proves nothing; export it again with sensitive data (DevTools, Settings, Network)")
 	}
@@ -291,9 +315,9 @@ func (r *recording) evidence(i int) *Evidence {
 	}
 	c := newCase(e)
 	switch {
+	case r.renderedWithout(en, e):
 	case c.outcome == refused, s == 401 || s == 403:
 	case c.corsBlocked():
-	case r.renderedWithout(en, e):
 	default:
 		return nil
 	}
@@ -373,16 +397,48 @@ func (r *recording) page(i int, e *Evidence) {
 	}
 }
 
-// asked returns the preflight of an entry.
-func (r *recording) asked(i int) *Answer {
+// repeated finds the same request with the same credential, near in time.
+func (r *recording) repeated(i int, e *Evidence) {
+	e.Earlier.Spent = map[string]bool{}
+	mine := e.Request.CredentialValue()
+	for j := range r.entries {
+		o := &r.entries[j]
+		req := o.request()
+		if j < i && o.Response.Status >= 200 && o.Response.Status < 300 && req.Unsafe() {
+			form := formOf(&req)
+			for _, name := range []string{"refresh_token", "refreshToken", "refresh"} {
+				if v := form[name]; v != "" {
+					e.Earlier.Spent[v] = true
+				}
+			}
+		}
+		if j == i || o.Request.Method != e.Request.Method || !same(o.Request.URL, e.Request.URL) || o.Response.Status == 0 {
+			continue
+		}
+		if d := o.Started.Sub(e.Now); d > 2*time.Minute || d < -2*time.Minute {
+			continue
+		}
+		if mine != "" && req.CredentialValue() == mine {
+			e.Earlier.Others = append(e.Earlier.Others, o.answer())
+		}
+	}
+}
+
+// asked finds the preflight of an entry.
+func (r *recording) asked(i int, to *Earlier) {
 	for j := min(i+4, len(r.entries)-1); j >= 0 && j > i-8; j-- {
 		en := &r.entries[j]
 		if j != i && en.Request.Method == "OPTIONS" && same(en.Request.URL, r.entries[i].Request.URL) {
 			a := en.answer()
-			return &a
+			to.Preflight = &a
+			for _, v := range all(fieldsOf(en.Request.Headers), "Access-Control-Request-Headers") {
+				for name := range strings.SplitSeq(v, ",") {
+					to.AskedFor = append(to.AskedFor, strings.ToLower(strings.TrimSpace(name)))
+				}
+			}
+			return
 		}
 	}
-	return nil
 }
 
 // lonePreflight: an OPTIONS whose request the recording does not have.

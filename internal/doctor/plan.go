@@ -79,6 +79,8 @@ func Further(e *Evidence) Plan {
 	formed := c.cred.form() == nil
 	switch {
 	case c.cred.place == nowhere:
+	case c.status() >= 500:
+		p.Bare = formed
 	case c.outcome == letThrough && formed && !proof && c.cred.place != inBody:
 		p.Repeats = 2
 	case c.outcome == refused && (c.status() == 401 || c.status() == 403) && formed:

@@ -139,8 +139,8 @@ func (c *Case) mask(d Diagnosis) Diagnosis {
 	}
 	fix := func(f Fix) Fix { return Fix{clean(f.Caller), clean(f.Developer), clean(f.Operator)} }
 	d.Evidence, d.Fix = lines(d.Evidence), fix(d.Fix)
-	for i := range d.Also {
-		d.Also[i].Evidence, d.Also[i].Fix = lines(d.Also[i].Evidence), fix(d.Also[i].Fix)
+	for i := range d.Others {
+		d.Others[i].Evidence, d.Others[i].Fix = lines(d.Others[i].Evidence), fix(d.Others[i].Fix)
 	}
 	for i := range d.Hops {
 		d.Hops[i].Request, d.Hops[i].Answer, d.Hops[i].By = clean(d.Hops[i].Request), clean(d.Hops[i].Answer), clean(d.Hops[i].By)

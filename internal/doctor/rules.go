@@ -30,6 +30,8 @@ var rules = []rule{
 	{"browser: CSRF", one((*Case).csrf)},
 	{"way: no route", one((*Case).noRoute)},
 
+	{"way: another service", one((*Case).otherService)},
+
 	// A sign-in, or a token endpoint.
 	{"sign-in", (*Case).signIns},
 
@@ -49,7 +51,7 @@ var rules = []rule{
 
 	// The token by itself, by the server's words, and by its issuer's keys.
 	{"token: what it is", (*Case).tokenKind},
-	{"token: what the server says", one((*Case).saidOutright)},
+	{"token: what the server says", one((*Case).outright)},
 	{"token: times", (*Case).times},
 	{"token: keys", one((*Case).keyRules)},
 	{"token: whom it is for", (*Case).meantFor},

@@ -56,7 +56,7 @@ func (c *Case) credentialed() bool {
 var simple = []string{"accept", "accept-language", "content-language", "content-type", "range"}
 
 // browsers set these themselves.
-var automatic = regexp.MustCompile(`(?i)^(host|connection|content-length|origin|referer|user-agent|accept-encoding|cookie|dnt|pragma|cache-control|te|priority|upgrade-insecure-requests|sec-.*|proxy-.*|:.*|if-.*|expect|keep-alive|transfer-encoding|via|date|x-client-data|accept-charset|trailer|upgrade|save-data|viewport-width|device-memory|rtt|downlink|ect)$`)
+var automatic = regexp.MustCompile(`(?i)^(host|connection|content-length|origin|referer|user-agent|accept-encoding|cookie|dnt|pragma|cache-control|te|priority|upgrade-insecure-requests|sec-.*|proxy-.*|:.*|if-.*|expect|keep-alive|transfer-encoding|via|date|x-client-data|accept-charset|trailer|upgrade|save-data|viewport-width|device-memory|rtt|downlink)$`)
 
 // NotSimple returns the headers that a preflight asks for.
 func (r *Request) NotSimple() []string {
@@ -104,7 +104,7 @@ func (c *Case) preflightRefused() *finding {
 		}
 	}
 	p := c.preflight()
-	if p == nil || p.Fault != "" || !cross || !c.fetched() || !c.Request.NeedsPreflight() {
+	if p == nil || p.Fault != "" || !cross || !c.fetched() || c.Earlier == nil && !c.Request.NeedsPreflight() {
 		return nil
 	}
 	if p.Status >= 200 && p.Status < 300 {
@@ -126,7 +126,11 @@ func (c *Case) corsPreflight(p *Answer, origin string) *finding {
 			allowed[name] = true
 		}
 	}
-	for _, name := range c.Request.NotSimple() {
+	names := c.Request.NotSimple()
+	if c.Earlier != nil && len(c.Earlier.AskedFor) > 0 {
+		names = c.Earlier.AskedFor
+	}
+	for _, name := range names {
 		if allowed[name] || star && name != "authorization" && !c.credentialed() {
 			continue
 		}

@@ -167,7 +167,7 @@ func (c *Case) lost(j jar) *finding {
 		strings.HasPrefix(j.name, "__") && (strings.HasPrefix(j.name, "__Host-") || strings.HasPrefix(j.name, "__Secure-")) && !j.SetCookie.Secure && !local:
 		return found("COOKIE_PREFIX", "its name begins with "+prefixOf(j.name)+", and it lacks what that promises: Secure"+map[bool]string{true: ", Path=/ and no Domain"}[strings.HasPrefix(j.name, "__Host-")])
 	case j.sameSite == "none" && !j.secure:
-		return found("COOKIE_SECURE", "it has SameSite=None without Secure: browsers do not store it")
+		return likely("COOKIE_SAMESITE", set, "it has SameSite=None without Secure: browsers do not store it", "the request does not carry it")
 	case j.secure && !j.SetCookie.Secure && !local:
 		return found("COOKIE_SECURE", "it has Secure, and was set over http: browsers do not store it")
 	case j.domain != "" && !covers(j.domain, j.Host):

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -19,10 +18,10 @@ func (c *Case) credentialForm() *finding {
 
 // netrc: some clients replace an Authorization header by Basic from .netrc.
 func (c *Case) netrc() *finding {
+	if c.outcome == letThrough && c.NetrcHost && c.answer != nil && c.cred.place == inAuthorization && !c.Recorded && !strings.EqualFold(c.cred.scheme, "Basic") && c.cred.form() == nil {
+		return likely("OVERRIDDEN_BY_NETRC", "as it is given here, the request is let through", ".netrc has an entry for this host: a client that reads it, such as Python's requests, sends Basic in place of the header")
+	}
 	if c.outcome != refused || !strings.EqualFold(c.cred.scheme, "Basic") || c.Request.HasUser {
-		if c.outcome == refused && c.Request.Netrc && c.cred.place == inAuthorization && !strings.EqualFold(c.cred.scheme, "Basic") && c.NetrcHost {
-			return nil // curl prefers the header it is given
-		}
 		return nil
 	}
 	wants := c.wantsScheme("Bearer") && !c.wantsScheme("Basic") || c.says(saidMissing) != nil || c.says(saidMalformed) != nil || !c.wantsScheme("Basic")
@@ -53,6 +52,9 @@ func (c *Case) schemes() []string {
 }
 
 func (c *Case) schemeWrong() *finding {
+	if c.outcome == refused && c.cred.place == inAuthorization && !strings.HasPrefix(c.cred.scheme, "AWS4") && isScheme(c.cred.scheme) && wantsSigned.MatchString(c.text) {
+		return certain("SCHEME_WRONG", "the request carries "+c.cred.scheme+"; the server wants a signed request (AWS4-HMAC-SHA256)")
+	}
 	if c.outcome != refused || c.status() != 401 && c.status() != 407 || len(c.challenges) == 0 {
 		return nil
 	}
@@ -77,6 +79,8 @@ func (c *Case) schemeWrong() *finding {
 	return f
 }
 
+var wantsSigned = regexp.MustCompile(`Authorization header requires '(Credential|Signature)'|IncompleteSignature|[Ii]nvalid key=value pair|not a valid key=value pair`)
+
 // tokenCause are causes that a server can only name if it read the credential.
 var tokenCause = map[Cause]bool{
 	"EXPIRED": true, "NOT_YET_VALID": true, "WRONG_AUDIENCE": true, "WRONG_ISSUER": true, "BAD_SIGNATURE": true, "UNKNOWN_KEY": true, "ALG_NOT_ALLOWED": true, "MISSING_CLAIM": true,
@@ -88,7 +92,7 @@ func alike(sent string, wanted []string) bool {
 	sent = strings.ToLower(sent)
 	return slices.ContainsFunc(wanted, func(w string) bool {
 		w = strings.ToLower(w)
-		return w == "token" && sent == "bearer" && false || strings.HasPrefix(w, "xbasic") && sent == "basic"
+		return strings.HasPrefix(w, "xbasic") && sent == "basic"
 	})
 }
 
@@ -208,6 +212,12 @@ func (c *Case) requestSignature() *finding {
 			w = b
 		}
 	}
+	if w != nil && signed && !strings.HasPrefix(c.cred.scheme, "AWS4") && wantsSigned.MatchString(c.text) {
+		return nil
+	}
+	if expiredToken.MatchString(c.text) {
+		return certain("EXPIRED", "the answer says that the temporary credential behind the signature has expired")
+	}
 	if w != nil {
 		proof, sure = append(proof, c.heard(w)), true
 	}
@@ -225,6 +235,8 @@ func (c *Case) requestSignature() *finding {
 	}
 	return c.weak(&finding{cause: "REQUEST_SIGNATURE", sure: sure, proof: proof})
 }
+
+var expiredToken = regexp.MustCompile(`(?i)security token[^.]{0,40}expired|ExpiredToken`)
 
 func (c *Case) sigClock() string {
 	date, _ := c.Request.Get("X-Amz-Date")
@@ -284,10 +296,18 @@ func (c *Case) keyRefused() *finding {
 	isKey := c.cred.place == inHeader && slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, c.cred.name) }) ||
 		c.cred.place == inQuery && slices.Contains(keyParams, strings.ToLower(c.cred.name)) ||
 		slices.Contains([]string{"apikey", "api-key", "key", "geniekey", "ssws"}, strings.ToLower(c.cred.scheme)) || keyPrefixes.MatchString(c.cred.value)
+	if asToken := c.cred.place == inAuthorization && strings.EqualFold(c.cred.scheme, "Bearer") && keyPrefixes.MatchString(c.cred.value); asToken && (w == nil || !strings.Contains(strings.ToLower(w.quote), "key")) && c.says(saidMissing) == nil && c.status() == 401 {
+		switch m := c.says(saidMalformed); {
+		case m != nil:
+			return likely("API_KEY_AS_TOKEN", "what is sent as a bearer token begins as an API key does", c.heard(m))
+		case c.bearerError() || c.doorward != "":
+			return likely("API_KEY_AS_TOKEN", "what is sent as a bearer token begins as an API key does, and the server refuses it as a token")
+		}
+	}
 	switch {
 	case w != nil && isKey:
 		return certain("KEY_INVALID", c.heard(w))
-	case !isKey || c.says(saidMissing) != nil || c.status() == 403:
+	case !isKey || c.says(saidMissing) != nil || c.status() == 403 && c.says(saidInvalid) == nil:
 		return nil
 	case c.says(saidInvalid) != nil || c.differs():
 		return likely("KEY_INVALID", "a key was sent, and the answer is another than without one")
@@ -295,6 +315,16 @@ func (c *Case) keyRefused() *finding {
 		return likely("KEY_INVALID", "a key was sent in "+c.cred.name+", and it is refused")
 	}
 	return nil
+}
+
+// bearerError reports a challenge for a bearer token that tells of an error.
+func (c *Case) bearerError() bool {
+	for _, ch := range c.challenges {
+		if _, ok := ch.Param("error"); ok && strings.EqualFold(ch.Scheme, "Bearer") {
+			return true
+		}
+	}
+	return false
 }
 
 // differs reports whether the server answers otherwise without a credential.
@@ -323,26 +353,13 @@ func (c *Case) opaque() *finding {
 	if c.outcome != refused || c.status() == 403 || c.token != nil || c.cred.place != inAuthorization || !strings.EqualFold(c.cred.scheme, "Bearer") || !opaqueShape.MatchString(c.cred.value) {
 		return nil
 	}
-	if keyPrefixes.MatchString(c.cred.value) {
-		f := likely("API_KEY_AS_TOKEN", "what is sent as a bearer token begins as an API key does")
-		if w := c.says(saidMalformed); w != nil {
-			f.proof = append(f.proof, c.heard(w))
-		}
-		return f
-	}
 	if w := c.says(saidMalformed); w != nil {
 		return certain("OPAQUE_TOKEN", "the token is no JWT: "+fmt.Sprint(strings.Count(c.cred.value, ".")+1)+" part(s)", c.heard(w))
 	}
 	if w := c.says("KEY_INVALID"); w != nil {
 		return likely("KEY_INVALID", c.heard(w))
 	}
-	if c.says(saidMissing) != nil || c.word != nil && c.word.means == "BAD_SIGNATURE" {
-		return nil
-	}
-	if c.says(saidInvalid) != nil || c.differs() || c.Issuer.Set != nil {
-		return likely("OPAQUE_TOKEN", "the token is no JWT, and the server refuses it as invalid: one that checks signatures cannot read it, and must ask its issuer (RFC 7662)")
-	}
-	return nil
+	return nil // no JWT is no fault where nobody said that one is due
 }
 
 func (c *Case) noCredentials() *finding {
@@ -360,13 +377,4 @@ func (c *Case) noCredentials() *finding {
 		f.proof = append(f.proof, "the server challenges for "+strings.Join(c.schemes(), ", "))
 	}
 	return f
-}
-
-func basicUser(v string) (string, bool) {
-	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(v))
-	if err != nil {
-		return "", false
-	}
-	user, _, ok := strings.Cut(string(b), ":")
-	return user, ok
 }

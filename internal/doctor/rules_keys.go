@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -135,6 +134,15 @@ func (c *Case) keyRules() *finding {
 		g := *f
 		if c.outcome == refused && (c.word != nil && tokenCause[c.word.means] && c.word.means != g.cause || c.bareChallenge() || c.status() == 403 || c.says(saidMissing) != nil) {
 			g.sure = false
+			if g.cause == "NO_KID" && c.word != nil && (c.word.means == "UNKNOWN_KEY" || c.word.means == "BAD_SIGNATURE") {
+				g.proof = append(g.proof, c.heard(c.word))
+				g.sure = c.word.means == "UNKNOWN_KEY"
+				return &g
+			}
+			if (g.cause == "KEYS_UNREACHABLE" || g.cause == "KEYS_NOT_JSON") && c.word != nil && c.word.means == "UNKNOWN_KEY" {
+				g.proof = append(g.proof, c.heard(c.word))
+				return &g
+			}
 			if g.cause == "NO_KID" || g.cause == "KEYS_UNREACHABLE" || g.cause == "KEYS_NOT_JSON" {
 				return nil
 			}
@@ -146,9 +154,6 @@ func (c *Case) keyRules() *finding {
 	}
 	if strings.HasPrefix(t.Alg, "HS") && c.Issuer.Set != nil {
 		return c.weak(likely("ALG_NOT_ALLOWED", "the alg of the token is "+t.Alg+", which needs a shared secret; its issuer publishes public keys"))
-	}
-	if c.keys.genuine && len(c.Issuer.Algs) > 0 && !slices.Contains(c.Issuer.Algs, t.Alg) && c.word == nil && c.outcome == refused && !c.bareChallenge() {
-		return likely("ALG_NOT_ALLOWED", "the signature is genuine, by "+t.Alg+"; the issuer's metadata has "+list(c.Issuer.Algs))
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (c *Case) signIns() []*finding {
 		return []*finding{c.signInRefused()}
 	}
 	if strings.EqualFold(c.cred.scheme, "Basic") && c.wantsScheme("Basic") && c.cred.form() == nil && (c.status() == 401) && c.says("MFA_DUE") == nil {
-		if c.word != nil && c.word.means == "USER_SUSPENDED" {
+		if c.word != nil && c.word.means == "USER_SUSPENDED" || c.html() && len(c.marksOf(byApp)) == 0 && len(c.marksOf(byProxy, byEdge)) > 0 {
 			return nil
 		}
 		if c.word != nil && c.word.means == saidMissing {
@@ -161,9 +161,12 @@ func (c *Case) refreshRefused() *finding {
 				f.sure = true
 			}
 			return f
-		} else if kind == "" && (t.has("scope") || t.has("scp") || t.has("aud")) && reused == nil && len(t.Claims) > 3 {
+		} else if kind == "" && !strings.HasPrefix(t.Alg, "HS") && (t.has("scope") || t.has("scp") || t.has("aud")) && reused == nil && len(t.Claims) > 3 {
 			return likely("ACCESS_AS_REFRESH", "what was sent as the refresh token is a JWT with a scope or an audience, as an access token has")
 		}
+	}
+	if c.Earlier != nil && v != "" && c.Earlier.Spent[v] {
+		return certain("REFRESH_REUSED", "the recording shows the same refresh token being exchanged before (sha256 "+verify.Fingerprint(v)+")")
 	}
 	switch {
 	case reused != nil:
@@ -217,7 +220,7 @@ func (c *Case) dpop() []*finding {
 		if strings.EqualFold(c.cred.scheme, "DPoP") {
 			return []*finding{c.weak(certain("SENDER_CONSTRAINED", "the scheme is DPoP, and the request has no header DPoP with the proof"))}
 		}
-		if w := c.says("SENDER_CONSTRAINED"); w != nil && c.word == w && c.cred.place == inAuthorization {
+		if w := c.says("SENDER_CONSTRAINED"); w != nil && c.word == w && c.cred.place == inAuthorization && (len(c.challenges) == 0 || c.wantsScheme(c.cred.scheme)) {
 			return []*finding{likely("SENDER_CONSTRAINED", c.heard(w))}
 		}
 		return nil
@@ -296,7 +299,7 @@ func thumbprint(jwk map[string]any) string {
 
 // stale: a recording shows that a newer token had been issued.
 func (c *Case) stale() *finding {
-	if c.Earlier == nil || c.outcome != refused || c.cred.value == "" || c.cred.place == inCookie {
+	if c.Earlier == nil || c.outcome != refused || c.cred.value == "" || c.cred.place == inCookie || c.issuedAs(strings.TrimSpace(c.cred.value)) == "refresh" || c.issuedAs(strings.TrimSpace(c.cred.value)) == "id" {
 		return nil
 	}
 	var mine, newer *Seen

@@ -30,13 +30,15 @@ func (c *Case) tokenKind() []*finding {
 	if c.doorward != "" && c.outcome == refused && c.status() != 401 {
 		return nil
 	}
-	t, v := c.token, c.cred.value
+	t, v := c.token, strings.TrimSpace(c.cred.value)
 	inToken := c.cred.place == inAuthorization || c.cred.place == inHeader && looksLikeJWT(v) || c.cred.place == inCookie && t != nil
 	if !inToken {
 		return nil
 	}
 	if t == nil {
 		switch {
+		case c.issuedAs(v) == "refresh":
+			return []*finding{certain("REFRESH_AS_ACCESS", "the recording shows that it was issued as the refresh token")}
 		case strings.HasPrefix(v, "dwr_") || strings.HasPrefix(v, "1//0") || strings.HasPrefix(v, "rt_") || strings.HasPrefix(v, "ghr_") || strings.HasPrefix(strings.ToLower(v), "refresh"):
 			return []*finding{c.weak(certain("REFRESH_AS_ACCESS", "the token begins as a refresh token does: "+v[:min(4, len(v))]+"…"))}
 		case c.says("REFRESH_AS_ACCESS") != nil && c.word != nil && c.word.means == "REFRESH_AS_ACCESS":
@@ -47,6 +49,9 @@ func (c *Case) tokenKind() []*finding {
 	kind, proof, sure := t.kindOf()
 	var list []*finding
 	add := func(f *finding) { list = append(list, c.weak(f)) }
+	if issued := c.issuedAs(v); issued == "refresh" || issued == "id" {
+		kind, proof, sure = issued, "the recording shows that it was issued as the "+issued+" token", true
+	}
 	switch {
 	case t.JWE:
 		f := likely("ENCRYPTED_TOKEN", fmt.Sprintf("the token has %d parts and is encrypted (enc %s)", len(t.Parts), clip(text(t.Header["enc"]), 30)))
@@ -79,6 +84,23 @@ func (c *Case) tokenKind() []*finding {
 		add(certain("TIME_IN_MILLISECONDS", p...))
 	}
 	return list
+}
+
+// issuedAs says as what a recording shows a token being issued, or "".
+func (c *Case) issuedAs(v string) string {
+	if c.Earlier == nil {
+		return ""
+	}
+	kind := ""
+	for _, s := range c.Earlier.Tokens {
+		if s.Value == v {
+			if s.Kind == "access" {
+				return s.Kind
+			}
+			kind = s.Kind
+		}
+	}
+	return kind
 }
 
 // saidOutright: the server names the reason, and the token does not contradict
@@ -120,6 +142,15 @@ func (c *Case) saidOutright() *finding {
 		}
 		return f
 	case "UNKNOWN_KEY":
+		if t != nil && strings.Contains(w.quote, "Another algorithm expected") && (strings.HasPrefix(t.Alg, "HS") || c.keys.genuine) {
+			if f := c.confused(); f != nil {
+				return f
+			}
+			return &finding{cause: "ALG_NOT_ALLOWED", sure: c.keys.genuine && t.Alg != "RS256", proof: []string{c.heard(w), "the alg of the token is " + clip(t.Alg, 20)}}
+		}
+		if f := c.keys.fault; f != nil && (f.cause == "KEYS_NOT_JSON" || f.cause == "KEYS_UNREACHABLE") {
+			return nil
+		}
 		if c.keys.fault != nil && c.keys.fault.cause != "UNKNOWN_KEY" && c.keys.fault.sure {
 			return nil
 		}
@@ -151,6 +182,9 @@ func (c *Case) saidOutright() *finding {
 		return c.missingSaid(w)
 	case "SESSION_ENDED", "USER_SUSPENDED":
 		f := certain(w.means, c.heard(w))
+		if w.means == "SESSION_ENDED" && (strings.Contains(strings.ToLower(w.quote), "expire") || t == nil && c.cred.place == inAuthorization) {
+			f.sure = false
+		}
 		if w.means == "SESSION_ENDED" && c.expiredAt(c.Now) && strings.Contains(strings.ToLower(w.quote), "expire") {
 			return nil
 		}
@@ -176,6 +210,14 @@ func (c *Case) saidOutright() *finding {
 		}
 	}
 	return nil
+}
+
+func (c *Case) outright() *finding {
+	f := c.saidOutright()
+	if f != nil {
+		f.heard = true
+	}
+	return f
 }
 
 func or(s, other string) string {
@@ -414,7 +456,7 @@ func (c *Case) meantFor() []*finding {
 	if len(t.Audience) > 0 && strings.Contains(t.Audience[0], "://") && c.keys.genuine && !containsHost(t.Audience, hostOf(c.Request.URL)) {
 		found = append(found, likely("WRONG_AUDIENCE", "aud is "+list(t.Audience)+", and the request goes to "+hostOf(c.Request.URL), "signature and times are right"))
 	}
-	if t.has("aud") == false && c.keys.genuine {
+	if !t.has("aud") && c.keys.genuine {
 		found = append(found, likely("MISSING_CLAIM", "the token has no aud"))
 	}
 	return found
@@ -499,6 +541,16 @@ func (c *Case) identified() []*finding {
 			f.proof = append(f.proof, "the token has "+or(clip(strings.Join(append(texts(c.token.Claims["scope"]), texts(c.token.Claims["scp"])...), " "), 120), "no scope"))
 		}
 		return []*finding{f}
+	}
+	if w := c.says("NOT_PERMITTED"); w != nil && c.word == w && c.cred.place != nowhere && c.cred.form() == nil && (c.status() == 403 || c.status() == 401 && c.differs()) {
+		for _, ch := range c.challenges {
+			if s, ok := ch.Param("scope"); ok && c.token != nil {
+				return []*finding{likely("INSUFFICIENT_SCOPE", c.heard(w), "the server wants the scope "+clip(s, 100))}
+			}
+		}
+		if c.status() == 403 && !c.expiredAt(c.Now) && c.keys.fault == nil {
+			return []*finding{likely("NOT_PERMITTED", c.heard(w))}
+		}
 	}
 	if c.status() != 403 || c.cred.place == nowhere || c.doorward != "" || c.word != nil && (tokenCause[c.word.means] || c.word.means == saidMissing || c.word.means == saidMalformed) || c.says(saidInvalid) != nil {
 		return nil

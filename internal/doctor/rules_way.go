@@ -23,6 +23,9 @@ func (c *Case) redirects() []*finding {
 		}
 		list = append(list, c.redirect(h, to, i))
 	}
+	if c.expiredAt(c.Now) {
+		return list // the sign-in page is there because of it
+	}
 	if c.loginGoal != "" && len(list) == 0 || c.loginGoal != "" && list[0] == nil {
 		f := certain("REDIRECT_TO_LOGIN", "the answer leads to "+c.loginGoal)
 		if strings.HasPrefix(c.loginGoal, "a page") {
@@ -104,7 +107,7 @@ func (c *Case) transport() *finding {
 	case FaultCertWant:
 		return certain("TLS_CLIENT_CERT", c.answer.Fault)
 	case FaultCertName:
-		return certain("WRONG_HOST", c.answer.Fault)
+		return likely("WRONG_HOST", c.answer.Fault)
 	case FaultPlain:
 		if strings.HasPrefix(c.Request.URL, "http:") {
 			return certain("HTTP_TO_HTTPS", c.answer.Fault)
@@ -227,7 +230,27 @@ func (c *Case) disagree() *finding {
 	}
 	var good, bad int
 	who := map[string]bool{}
-	for _, a := range append([]Answer{*c.answer}, c.Repeats...) {
+	answers := append([]Answer{*c.answer}, c.Repeats...)
+	if c.Earlier != nil && c.cred.form() == nil && !c.expiredAt(c.Now) && denied(c.answer) && c.Request.Method == "GET" {
+		earliest := c.answer.At
+		for i := range c.Earlier.Others {
+			if o := &c.Earlier.Others[i]; denied(o) && o.At.Before(earliest) {
+				earliest = o.At
+			}
+		}
+		before, after := 0, 0
+		for i := range c.Earlier.Others {
+			if o := &c.Earlier.Others[i]; fine(o) && o.At.Before(earliest) {
+				before++
+			} else if fine(o) {
+				after++
+			}
+		}
+		if before > 0 && after > 0 || after > 0 && c.word != nil && (c.word.means == "BAD_SIGNATURE" || c.word.means == "UNKNOWN_KEY") {
+			answers = append(answers, c.Earlier.Others...)
+		}
+	}
+	for _, a := range answers {
 		switch {
 		case fine(&a):
 			good++
@@ -283,6 +306,20 @@ func (c *Case) cached() *finding {
 			f.proof = append(f.proof, "past the cache it is let through")
 		}
 		return f
+	}
+	return nil
+}
+
+// otherService: what answers has a sign-in of its own, and the token is for
+// another.
+func (c *Case) otherService() *finding {
+	if c.outcome != refused || c.token == nil {
+		return nil
+	}
+	for _, p := range products {
+		if p.header != "" && p.header != "WWW-Authenticate" && p.pattern.MatchString(c.answer.Get(p.header)) && c.answer.Get(p.header) != "" {
+			return likely("WRONG_HOST", fmt.Sprintf("the answer is by %s (%s), which has a sign-in of its own", p.name, p.header))
+		}
 	}
 	return nil
 }
@@ -362,7 +399,7 @@ func (c *Case) proxyAnswered() *finding {
 }
 
 func (c *Case) handlerNotRun() *finding {
-	if c.outcome != refused || c.token == nil || !c.sound() || c.proxy() != "" || !c.bareChallenge() && !(c.status() == 401 && len(c.challenges) == 0 && strings.TrimSpace(c.text) == "" && c.keys.genuine) || c.says(saidMissing) != nil || c.says(saidInvalid) != nil || c.word != nil {
+	if c.outcome != refused || c.token == nil || !c.sound() || c.proxy() != "" || !c.bareChallenge() && !(c.status() == 401 && len(c.challenges) == 0 && strings.TrimSpace(c.text) == "" && c.keys.genuine) || c.says(saidInvalid) != nil || c.word != nil && !(c.word.means == saidMissing && c.bareChallenge()) {
 		return nil
 	}
 	if len(c.marksOf(byProxy)) > 0 && len(c.marksOf(byApp)) == 0 {
@@ -390,7 +427,7 @@ func (c *Case) wrongHost() *finding {
 		if p.header != "" {
 			text = strings.Join(all(c.answer.Header, p.header), "\n")
 		}
-		if text != "" && p.pattern.MatchString(text) && (c.token != nil || c.cred.place == nowhere) {
+		if text != "" && p.pattern.MatchString(text) && c.token != nil {
 			return likely("WRONG_HOST", fmt.Sprintf("the answer is by %s, which has a sign-in of its own", p.name))
 		}
 	}

@@ -280,6 +280,8 @@ func (t *Token) kindOf() (kind, proof string, sure bool) {
 		return "refresh", "its only scope is " + scope[0], true
 	case t.has("at_hash") || t.has("c_hash") || t.has("s_hash"):
 		return "id", "it has at_hash, which ties an ID token to an access token", true
+	case len(t.Audience) == 1 && t.Audience[0] == t.Issuer && t.Issuer != "" && strings.HasPrefix(t.Alg, "HS"):
+		return "refresh", "its audience is its own issuer, and it is signed by a secret of the issuer's, as a refresh token is", false
 	case t.has("nonce") && !t.has("scope") && !t.has("scp"):
 		return "id", "it has nonce and no scope, as an ID token has", false
 	case t.has("email_verified") && !t.has("scope") && !t.has("scp") && len(t.Audience) == 1 && !strings.Contains(t.Audience[0], "://") && !t.has("permissions") && !t.has("roles"):

@@ -35,14 +35,14 @@ var phrases = []phrase{
 	says("HEADER_TOO_LARGE", "nginx", `request header or cookie too large`),
 	says("HEADER_TOO_LARGE", "", `(request )?header( fields?| size| section)?s? (is |are )?(too (large|big|long)|exceed)|size of (the )?request headers? is too long|cookie(s| header)? (is |are )?too (large|big)|header line(s)? too (long|large)|HPE_HEADER_OVERFLOW`),
 	says("HTTP_TO_HTTPS", "nginx", `plain HTTP request was sent to HTTPS port`),
-	says("HTTP_TO_HTTPS", "", `HTTPS (is )?required|(must|please|should) use (https|ssl|tls)|SSL (is )?required|TLS (is )?required|requires? (https|ssl|tls)\b|(client sent an HTTP request to an HTTPS server)|over (https|tls|ssl) only|https only|only (available|accepted|allowed) over https|insecure transport|upgrade to https`),
+	says("HTTP_TO_HTTPS", "", `HTTPS (is )?required|(must|please|should) use (https|ssl|tls)|SSL (is )?required|TLS (is )?required|requires? (https|ssl|tls)\b|(client sent an HTTP request to an HTTPS server)|over (https|tls|ssl) only|(only|must|ensure|please|should)\b.{0,50}\bhttps\b|https only|only (available|accepted|allowed) over https|insecure transport|upgrade to https`),
 	says("TLS_CLIENT_CERT", "nginx", `no required SSL certificate was sent|SSL certificate error|400 The SSL certificate error`),
 	says("TLS_CLIENT_CERT", "", `client[ -]cert(ificate)?s? (is |was |are )?(required|missing|not (provided|presented|sent)|needed)|(requires?|missing|provide|present) (a |an |valid )*(client|TLS client)[ -]?certificate|mutual TLS (is )?required|mtls (is )?required|no client certificate|certificate required`),
 	says("RATE_LIMITED_AS_401", "", `rate.?limit(ed)?\b|too many (requests|attempts|failed|login|tries|sign)|throttl(ed|ing)|quota (was |has been |is )?exceeded|exceeded (your|the) (quota|limit|rate)|request limit|limit exceeded|slow down|try again in \d+|usage limit`),
 	says("POLICY_BLOCKED", "GitHub", `SAML (SSO|enforcement|single)|Resource protected by organization SAML|grant your .* access to this organization`),
 	says("POLICY_BLOCKED", "Cloudflare", `Attention Required! \| Cloudflare|error code: 10(06|07|08|09|10|12|15|20)\b|Cloudflare Ray ID|cf-error-details|Sorry, you have been blocked`),
 	says("POLICY_BLOCKED", "CloudFront", `The request could not be satisfied|Request blocked\.`),
-	says("POLICY_BLOCKED", "Akamai", `You don't have permission to access .* on this server[\s\S]{0,200}Reference (&#35;|#)|errors\.edgesuite\.net`),
+	says("POLICY_BLOCKED", "Akamai", `You don't have permission to access .* on this server[\s\S]{0,200}Reference[\s\S]{0,8}(&#35;|#)|errors\.edgesuite\.net`),
 	says("POLICY_BLOCKED", "Imperva", `Incapsula incident|_Incapsula_Resource`),
 	says("POLICY_BLOCKED", "Azure Front Door", `The request is blocked\.`),
 	says("POLICY_BLOCKED", "Entra ID", `AADSTS(53003|53000|50105|530003|50158|53001)|conditional access`),
@@ -63,7 +63,7 @@ var phrases = []phrase{
 	says("MFA_DUE", "", `mfa[_ -]?(is )?(required|needed|due|challenge)|MFA_REQUIRED|second[- ]factor|two[- ]factor|2fa|AADSTS5007[69]|\botp\b.{0,30}(required|missing|needed|code)|multi-?factor|one[- ]time (password|code|passcode) (is )?(required|needed)|SOFTWARE_TOKEN_MFA|SMS_MFA|totp|verification code (is )?(required|sent)|"challenge(Name)?"\s*:\s*"(SMS|SOFTWARE|MFA)`),
 	says("DPOP_NONCE", "", `use_dpop_nonce`),
 	says("DPOP_PROOF_INVALID", "", `invalid_dpop_proof|DPoP proof (is |was )?(invalid|expired|missing|not|has|could)|invalid dpop|dpop .{0,40}(mismatch|does not match|invalid|replay|expired)|htu|\bhtm\b|\bath\b (claim|mismatch)`),
-	says("STEP_UP_NEEDED", "", `insufficient_user_authentication|step.?up|acr_values=|interaction_required|re-?authenticat(e|ion) (is )?(required|needed)|stronger (sign-?in|authentication)|(more )?recent (sign-?in|login|authentication)|max_age=|password.?confirm|sudo mode|authentication (is )?too (old|weak)|higher (assurance|authentication|level)|fresh(er)? (login|token|sign-?in) (is )?required|fresh token required`),
+	says("STEP_UP_NEEDED", "", `insufficient_user_authentication|insufficient_claims|AuthContextRequired|InteractionRequired|step.?up|acr_values=|interaction_required|re-?authenticat(e|ion) (is )?(required|needed)|stronger (sign-?in|authentication)|(more )?recent (sign-?in|login|authentication)|max_age=|password.?confirm|sudo mode|authentication (is )?too (old|weak)|higher (assurance|authentication|level)|fresh(er)? (login|token|sign-?in) (is )?required|fresh token required`),
 	says("INSUFFICIENT_SCOPE", "", `insufficient_scope|insufficient (oauth )?(authentication )?scopes?|(missing|required|requires|lacks?|needs?|without)( the)?( following)?( required)?( oauth)? scopes?\b|scope .{0,60}(required|missing|not granted|is needed)|ACCESS_TOKEN_SCOPE_INSUFFICIENT|not (been )?granted .{0,40}scope|scope (is )?insufficient|scope\(s\)`),
 
 	// Who it is.
@@ -73,7 +73,7 @@ var phrases = []phrase{
 	says("SESSION_ENDED", "", `token.{0,30}(has been |was |is |been )(revoked|blacklisted|blocklisted|denylisted|invalidated|cancelled|terminated|ended)|(revoked|blacklisted|blocklisted) (access )?token|token_revoked|TOKEN_REVOKED|(session|sign-?in|login).{0,40}(\bended|revoked|terminated|invalidated|logged out|signed out|killed|no longer (valid|active|exists)|was closed|has been closed|has expired|is expired|\bexpired|not (found|active)|does not exist|deleted|removed|inactive)|(logged|signed) out|session_(expired|ended|revoked|terminated|not_found)|invalid session|Session not active|no longer (active|valid).{0,20}session|inactive token|"active"\s*:\s*false|token (is )?(no longer (valid|active)|inactive)|password (was |has been )?changed`),
 	says("KEY_INVALID", "Kong", `Invalid authentication credentials|Unauthorized.{0,20}key`),
 	says("KEY_INVALID", "Azure API Management", `invalid subscription key|Access denied due to invalid subscription`),
-	says("KEY_INVALID", "", `api.?key.{0,60}(not valid|invalid|expired|revoked|unknown|wrong|incorrect|disabled|deactivated|deleted|does not exist|not found|is not|unrecogni[sz]ed|rejected|suspended)|(invalid|incorrect|unknown|expired|revoked|wrong|bad|unrecogni[sz]ed|disabled|inactive) (or [a-z]+ )?(api|subscription|access|consumer|app|application)[ _-]?(key|token secret)|API_KEY_INVALID|invalid_api_key|invalid.?key\b|key (is |has |was |has been )(expired|revoked|disabled|invalid|unknown)`),
+	says("KEY_INVALID", "", `api.?key.{0,60}(not valid|invalid|expired|revoked|unknown|wrong|incorrect|disabled|deactivated|deleted|does not exist|not found|is not|unrecogni[sz]ed|rejected|suspended)|(invalid|incorrect|unknown|expired|revoked|wrong|bad|unrecogni[sz]ed|disabled|inactive) (or [a-z]+ )?(api|subscription|access|consumer|app|application)[ _-]?(key|token secret)|API_KEY_INVALID|invalid_api_key|invalid.?key\b|key (is |has |was |has been )(expired|revoked|disabled|invalid|unknown|inactive|not active)`),
 
 	// Keys and how they are had.
 	says("KEYS_NOT_JSON", "", `(jwks|key ?set|keys|jwk|openid).{0,80}(not (valid )?json|unexpected token|invalid json|cannot be parsed|could not be parsed|parse|html|malformed|decode)|(unexpected token '?<|Expecting value).{0,60}`),
@@ -97,16 +97,19 @@ var phrases = []phrase{
 	says("ACCESS_AS_REFRESH", "", `only refresh tokens? (are )?allowed|(is|got|received|found|given) (an? )?access.?token|access.?token (was |is |cannot )?(used|given|sent)|Token has wrong type|not a refresh token|expected (a )?refresh`),
 	says("NOT_YET_VALID", "", `not (yet|be) (valid|active)|not valid (yet|before)|token used before|(jwt|token) (is )?not active|before (its )?(nbf|not.?before)|immature|nbf.{0,60}(check failed|future|not|claim)|ImmatureSignature|iat.{0,60}(future|check failed|not yet)|issued (in|at|at a time in) the future|used too early|Jwt not yet valid|TOKEN_NOT_ACTIVE|IDX10222|ERR_JWT_CLAIM.{0,40}nbf|from the future|not active yet|not yet valid`),
 	says("EXPIRED", "", `(token|jwt|signature|credential|claim|bearer|access|id|auth\w*|sess\w*|lifetime|ticket|it)s?\b.{0,60}\b(has |is |was |have |been )*expired|expired (jwt|token|access|bearer|at|signature|credential|on)|token_expired|TOKEN_EXPIRED|jwt expired|TokenExpired|ExpiredSignature|ExpiredToken|ExpiredJwt|"exp" claim timestamp check failed|past its exp|(The )?token expired|IDX10223|ERR_JWT_EXPIRED|is expired by|Jwt is expired|token.{0,30}expir(ed|y)|\bexpired\b`),
-	says("WRONG_AUDIENCE", "", `aud(ience)?s?\b.{0,80}(invalid|not (match|allowed|valid|accepted|contain|expected|in|for|trusted)|mismatch|unexpected|is not|does ?n[o']t|check failed|failed|wrong|incorrect|rejected|expected|did not)|(invalid|wrong|unexpected|incorrect|unknown|bad|mismatched?|missing required) (token |jwt |the )?aud(ience)?s?\b|invalidaudience|not (meant|intended|issued) for (this|the) (service|audience|api|resource|server|client)|Audiences in Jwt are not allowed|IDX10214|different audience|wrong recipient|expected audience|another audience`),
-	says("WRONG_ISSUER", "", `iss(uer)?s?\b.{0,80}(invalid|not (match|allowed|valid|trusted|configured|known|accepted|expected|recogni[sz]ed|in)|mismatch|unexpected|is not|does ?n[o']t|check failed|failed|wrong|unknown|untrusted|incorrect|rejected|expected|did not)|(invalid|wrong|unexpected|unknown|untrusted|incorrect|bad|unrecogni[sz]ed|mismatched?) (token |jwt |the )?iss(uer)?s?\b|invalidissuer|IDX10205|Jwt issuer is not configured|expected issuer|not a trusted issuer|another issuer`),
+	says("WRONG_ISSUER", "Kong", `No credentials found for given`),
+	says("WRONG_AUDIENCE", "", `aud(ience)?s?\b.{0,80}(invalid|not (match|allowed|valid|accepted|contain|expected|in|for|trusted)|mismatch|unexpected|is not|does ?n[o']t|check failed|failed|wrong|incorrect|rejected|expected|did not)|(invalid|wrong|unexpected|incorrect|unknown|bad|mismatched?) (token |jwt |the )?["']?aud(ience)?s?\b|invalidaudience|not (meant|intended|issued) for (this|the) (service|audience|api|resource|server|client)|Audiences in Jwt are not allowed|IDX10214|different audience|wrong recipient|expected audience|another audience`),
+	says("WRONG_ISSUER", "", `iss(uer)?s?\b.{0,80}(invalid|not (match|allowed|valid|trusted|configured|known|accepted|expected|recogni[sz]ed|in)|mismatch|unexpected|is not|does ?n[o']t|check failed|failed|wrong|unknown|untrusted|incorrect|rejected|expected|did not)|(invalid|wrong|unexpected|unknown|untrusted|incorrect|bad|unrecogni[sz]ed|mismatched?) (token |jwt |the )?["']?iss(uer)?s?\b|invalidissuer|IDX10205|Jwt issuer is not configured|expected issuer|not a trusted issuer|another issuer`),
 	says("MISSING_CLAIM", "", `(missing|lacks?|requires?|without|no|must (have|contain|include)|absent)( the| an?| required| mandatory| its)* ["'\x60]?[a-z_:/.-]*["'\x60]? ?claims?\b|claims? ["'\x60]?[a-z_:/.-]*["'\x60]? ?(is |are |was )?(missing|required|not (present|found|provided)|absent)|required claim|MissingRequiredClaim|Token is missing the|has no expiration|IDX10225|Token contained no recognizable|contained no (recognizable )?[a-z]+|missing required ["'][a-z_]+["']`),
 	says("BAD_SIGNATURE", "", `(invalid|bad|wrong|incorrect) (jwt |token |jws )?signature|signature.{0,60}(invalid|verification|not (match|valid|be verified)|mismatch|does ?n[o']t|could not|failed|is wrong|differs|cannot|can't|validation|error)|InvalidSignature|SignatureVerification|crypto(graphic)?/?(rsa|ecdsa)?:? verification error|Jwt verification fails|IDX10511|IDX10500|JWSSignatureVerificationFailed|failed to verify signature|verification fail(ed|ure)`),
+
+	says("NOT_PERMITTED", "", `not enough permissions?|permission(s)? (is |are |was )?(denied|missing|required|insufficient)|(do|does)(n't| not) have (the |a )?(required |necessary |sufficient )?(permissions?|roles?|access|rights|privileges)|RBAC: access denied|not authori[sz]ed to (perform|access|do)|insufficient (permissions?|privileges|rights|roles?|access)|(requires?|missing|lacks?|needs?) (the |a |an )?(role|permission|group|privilege|["'][a-z_:. -]+["'] (role|permission))|AccessDenied|(explicit|identity-based) (deny|policy)|not allowed to|access (is |was )?(denied|forbidden)|admin(istrator)?s? only|system:anonymous|is forbidden: User`),
 
 	// What it saw.
 	says(saidMissing, "Kong", `No API key found in request|No credentials found`),
 	says(saidMissing, "FastAPI", `"detail"\s*:\s*"Not authenticated"`),
 	says(saidMissing, "Django REST framework", `Authentication credentials were not provided`),
-	says(saidMissing, "Envoy", `Jwt is missing|RBAC: access denied`),
+	says(saidMissing, "Envoy", `Jwt is missing`),
 	says(saidMissing, "Azure API Management", `missing subscription key|JWT not present`),
 	says(saidMissing, "Spring Security", `Full authentication is required|insufficient_authentication`),
 	says(saidMissing, "flask-jwt-extended", `Missing (Authorization Header|JWT|cookie)`),
@@ -229,6 +232,17 @@ var products = []struct {
 	{"X-Elastic-Product", "Elasticsearch", regexp.MustCompile(`.`)},
 	{"WWW-Authenticate", "Elasticsearch", regexp.MustCompile(`(?i)realm="security" charset`)},
 	{"X-Grafana-Id", "Grafana", regexp.MustCompile(`.`)},
+	{"X-Grafana-Version", "Grafana", regexp.MustCompile(`.`)},
+	{"Kbn-Name", "Kibana", regexp.MustCompile(`.`)},
+	{"X-Arequestid", "Jira", regexp.MustCompile(`.`)},
+	{"X-Confluence-Request-Time", "Confluence", regexp.MustCompile(`.`)},
+	{"X-Plex-Protocol", "Plex", regexp.MustCompile(`.`)},
+	{"X-Gerrit-Trace", "Gerrit", regexp.MustCompile(`.`)},
+	{"X-Vault-Index", "Vault", regexp.MustCompile(`.`)},
+	{"X-Consul-Index", "Consul", regexp.MustCompile(`.`)},
+	{"X-Minio-Deployment-Id", "MinIO", regexp.MustCompile(`.`)},
+	{"Server", "Nexus", regexp.MustCompile(`(?i)^nexus`)},
+	{"Server", "MinIO", regexp.MustCompile(`(?i)^minio`)},
 	{"WWW-Authenticate", "a router or device", regexp.MustCompile(`(?i)realm="?[^"]*(router|gateway login|netgear|tp-?link|linksys|d-?link|fritz|camera|printer|ipcam|dvr|nas|switch|modem|airport|idrac|ilo)`)},
 	{"WWW-Authenticate", "Tomcat Manager", regexp.MustCompile(`(?i)tomcat manager`)},
 	{"WWW-Authenticate", "RabbitMQ", regexp.MustCompile(`(?i)rabbitmq`)},
@@ -238,7 +252,6 @@ var products = []struct {
 	{"X-Artifactory-Id", "Artifactory", regexp.MustCompile(`.`)},
 	{"X-Gitlab-Meta", "GitLab", regexp.MustCompile(`.`)},
 	{"Server", "a device", regexp.MustCompile(`(?i)goahead|mini_httpd|boa/|micro_httpd|thttpd|RomPager|CUPS|lighttpd/1\.4\.\d+-devolo|mikrotik`)},
-	{"", "Kubernetes", regexp.MustCompile(`"kind":\s*"Status",[\s\S]{0,40}"apiVersion":\s*"v1"`)},
 }
 
 // refusesRefresh are words that a token endpoint has about what it was given.

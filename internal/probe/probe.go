@@ -61,8 +61,8 @@ func (p *Prober) Gather(ctx context.Context, e *doctor.Evidence) {
 		wg.Go(func() { e.Preflight = p.preflight(ctx, r) })
 	}
 	e.Hops = p.walk(ctx, r, method)
+	wg.Wait() // what else is worth asking depends on all of these
 	p.again(ctx, e, method)
-	wg.Wait()
 }
 
 // ask sends one request and reads what comes back.
