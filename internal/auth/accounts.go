@@ -171,7 +171,7 @@ func (a *Auth) ChangePassword(ctx context.Context, req PasswordRequest) error {
 			return err
 		})
 		if errors.Is(err, ErrNotFound) {
-			return accessRevoked(req.Session)
+			return accessRevoked(req.Session, session.Session{})
 		} else if err != nil {
 			return err
 		}
@@ -223,15 +223,19 @@ func (a *Auth) changePassword(ctx context.Context, req PasswordRequest, seen use
 		}})
 	if err == nil && over {
 		a.sawEnded(own)
-		err = accessRevoked(req.Session)
+		err = accessRevoked(req.Session, own)
 	}
 	return changed && err == nil, err
 }
 
-func accessRevoked(id ulid.ID) *Refusal {
-	return refuse(AccessRevoked, doorward.Reason{
-		Check: "session", Text: "the session has ended, or is not stored any more", Next: "sign in", Session: id.String(),
-	})
+// accessRevoked refuses the access token of a session, as it is stored; the zero
+// Session is one that is not.
+func accessRevoked(id ulid.ID, s session.Session) *Refusal {
+	private := doorward.Reason{Check: "session", Text: "the session of the token is not stored any more", Next: "sign in", Session: id.String()}
+	if s.Ended() {
+		private.Text, private.User = "the session of the token was ended "+describeEnd(s.End), s.User.String()
+	}
+	return refuse(AccessRevoked, private)
 }
 
 // ResetPassword sets a new password on an operator's word, ends every session

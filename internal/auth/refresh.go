@@ -208,11 +208,11 @@ func refuseRefresh(cause Cause, token secret.Text, s session.Session, text strin
 	return refuse(cause, private)
 }
 
-// describeEnd says when, why and by whom a session ended.
+// describeEnd says when, by whom and why a session ended, as a guard does.
 func describeEnd(end session.End) string {
-	text := fmt.Sprintf("at %s (%s)", end.At.UTC().Format(time.RFC3339), end.Reason)
+	text := "at " + end.At.UTC().Format(time.RFC3339)
 	if end.By != "" {
 		text += " by the " + end.By
 	}
-	return text
+	return text + " (" + string(end.Reason) + ")"
 }

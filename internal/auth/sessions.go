@@ -18,11 +18,11 @@ const maxDevices = 200
 func (a *Auth) Me(ctx context.Context, id ulid.ID) (Standing, error) {
 	st, err := a.store.ReadSession(ctx, id)
 	if errors.Is(err, ErrNotFound) {
-		return Standing{}, accessRevoked(id)
+		return Standing{}, accessRevoked(id, session.Session{})
 	}
 	if err == nil && st.Session.Ended() {
 		a.sawEnded(st.Session)
-		return Standing{}, accessRevoked(id)
+		return Standing{}, accessRevoked(id, st.Session)
 	}
 	return st, err
 }
