@@ -253,10 +253,10 @@ func TestNoLeftovers(t *testing.T) {
 // TestCommandsExist: the pages name no command and no setting that there is not.
 func TestCommandsExist(t *testing.T) {
 	commands := []string{
-		"apikey create", "apikey list", "apikey revoke", "backup", "decode", "dev", "key list", "key rotate", "migrate", "serve", "session end", "session list",
+		"apikey create", "apikey list", "apikey revoke", "backup", "decode", "dev", "doctor", "key list", "key rotate", "migrate", "serve", "session end", "session list",
 		"user activate", "user add", "user deactivate", "user import", "user list", "user password", "user show", "user suspend", "why",
 	}
-	flags := []string{"--all", "--last", "--code", "--user", "--scope", "--expires"} // of session end, why and apikey
+	flags := []string{"--all", "--last", "--code", "--user", "--scope", "--expires", "--har"} // of session end, why, apikey and doctor
 	for _, s := range config.Settings() {
 		flags = append(flags, s.Flag())
 	}
