@@ -190,18 +190,16 @@ func (o oneByOne) Read(b []byte) (int, error) { return o.r.Read(b[:min(len(b), 1
 // connection may go on.
 func (h *host) answer(conn net.Conn, req *http.Request, raw string, head int) bool {
 	h.mu.Lock()
-	where := req.Method + " " + req.URL.Path
-	h.count[where]++
-	n := h.count[where]
 	h.seen = append(h.seen, arrival{h, req.Method, req.URL.Path, raw})
 	h.mu.Unlock()
+	q := &query{Request: req, conn: conn, raw: raw, head: head, nth: sync.OnceValue(func() int { return h.nth(req) })}
 
 	for _, name := range h.strip {
 		req.Header.Del(name)
 	}
 	text := "HTTP/1.1 404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n404 page not found"
 	for _, r := range h.decl.routes {
-		fits, err := h.fits(r, conn, req, raw, head, n)
+		fits, err := h.fits(r, q)
 		if err != nil {
 			h.fail(err)
 			return false
@@ -257,15 +255,34 @@ func (h *host) fail(err error) {
 	h.fault = errors.Join(h.fault, err)
 }
 
-func (h *host) fits(r route, conn net.Conn, req *http.Request, raw string, head, n int) (bool, error) {
-	if r.method != "*" && r.method != req.Method || !like(r.path, req.URL.Path) {
+// query is a request as conditions look at it.
+type query struct {
+	*http.Request
+	conn net.Conn
+	raw  string
+	head int        // bytes before the body
+	nth  func() int // which of those for this method and path that asked
+}
+
+// nth counts a request. Those that an earlier route answered are not counted,
+// so that what a node says does not depend on what was asked besides.
+func (h *host) nth(req *http.Request) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	where := req.Method + " " + req.URL.Path
+	h.count[where]++
+	return h.count[where]
+}
+
+func (h *host) fits(r route, q *query) (bool, error) {
+	if r.method != "*" && r.method != q.Method || !like(r.path, q.URL.Path) {
 		return false, nil
 	}
 	for _, c := range r.conditions {
 		// + is a space, which ends a condition.
 		if c, err := h.stage.fill(strings.ReplaceAll(c, "+", " ")); err != nil {
 			return false, err
-		} else if fits, err := condition(c, conn, req, raw, head, n); err != nil || !fits {
+		} else if fits, err := condition(c, q); err != nil || !fits {
 			return false, err
 		}
 	}
@@ -273,9 +290,9 @@ func (h *host) fits(r route, conn net.Conn, req *http.Request, raw string, head,
 }
 
 // condition is one word behind method and path; README.md lists them.
-func condition(c string, conn net.Conn, req *http.Request, raw string, head, n int) (bool, error) {
+func condition(c string, q *query) (bool, error) {
 	if word, ok := strings.CutPrefix(c, "not:"); ok {
-		fits, err := condition(word, conn, req, raw, head, n)
+		fits, err := condition(word, q)
 		return !fits, err
 	}
 	word, arg, ok := strings.Cut(c, ":")
@@ -284,20 +301,20 @@ func condition(c string, conn net.Conn, req *http.Request, raw string, head, n i
 		return false, fmt.Errorf("%q is no condition", c)
 	case word == "has":
 		name, pattern, ok := strings.Cut(arg, "=")
-		values := req.Header.Values(name)
+		values := q.Header.Values(name)
 		if !ok {
 			return len(values) > 0, nil
 		}
 		return slices.ContainsFunc(values, func(v string) bool { return like(pattern, v) }), nil
 	case word == "cookie":
-		_, err := req.Cookie(arg)
+		_, err := q.Cookie(arg)
 		return err == nil, nil
 	case word == "query":
-		return req.URL.Query().Has(arg), nil
+		return q.URL.Query().Has(arg), nil
 	case word == "contains":
-		return strings.Contains(raw, arg), nil
+		return strings.Contains(q.raw, arg), nil
 	case word == "certificate":
-		t, ok := conn.(*tls.Conn)
+		t, ok := q.conn.(*tls.Conn)
 		return ok && len(t.ConnectionState().PeerCertificates) > 0, nil
 	case word == "turn": // 2/3: the second of every three requests for this
 		which, of, _ := strings.Cut(arg, "/")
@@ -306,13 +323,13 @@ func condition(c string, conn net.Conn, req *http.Request, raw string, head, n i
 		if err := errors.Join(err1, err2); err != nil {
 			return false, err
 		}
-		return (n-1)%every == i-1, nil
+		return (q.nth()-1)%every == i-1, nil
 	case word == "after": // so many requests for this
 		i, err := strconv.Atoi(arg)
-		return n > i, err
+		return q.nth() > i, err
 	case word == "head": // over so many bytes
 		i, err := strconv.Atoi(arg)
-		return head > i, err
+		return q.head > i, err
 	}
 	return false, fmt.Errorf("there is no condition %q", word)
 }
