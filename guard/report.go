@@ -67,8 +67,8 @@ const (
 // [Reporter.Report] to [Config.OnDenial].
 //
 // Denials are sent in batches, a second after the first; no request waits for
-// that. A thousand wait at most, and of a flood of one code 200 and then one a
-// second are kept; the rest is counted, and the counts are sent. Nothing that
+// that. A thousand wait at most, and of a flood of one code 200 and then at most
+// one a second are kept; the rest is counted, and the counts are sent. Nothing that
 // looks like a secret is sent. It is safe for concurrent use and needs no
 // closing; a program that ends calls [Reporter.Flush].
 type Reporter struct {

@@ -115,7 +115,7 @@ var keep = auth.Keep{
 	Sessions:   7 * 24 * time.Hour,
 	Events:     90 * 24 * time.Hour,
 	Denials:    7 * 24 * time.Hour,
-	MaxDenials: 20_000,
+	MaxDenials: 50_000,
 }
 
 // Server answers the routes of Doorward. It is safe for concurrent use.

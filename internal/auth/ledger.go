@@ -61,8 +61,9 @@ type Report struct {
 	Floods  []why.Flood
 }
 
-// Join keeps what a guard reports, which [ledger.Batch.Accept] took, within a measure of its key's own: no guard
-// can drown what another one reports, nor what the server itself refuses.
+// Join keeps what a guard reports, which [ledger.Batch.Accept] took, within a
+// measure of its key's own: no guard can drown what another one reports, nor
+// what the server itself refuses.
 func (l *Ledger) Join(r Report, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

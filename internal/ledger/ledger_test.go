@@ -76,12 +76,15 @@ func TestMeasure(t *testing.T) {
 		now  time.Time
 		want int
 	}{
-		{"a flood", doorward.TokenMissing, 1000, noon, burst},
+		{"a flood", doorward.TokenExpired, 1000, noon, burst},
 		{"another code has its own measure", doorward.TokenRevoked, 5, noon, 5},
-		{"a second later", doorward.TokenMissing, 10, noon.Add(time.Second), perSecond},
-		{"a clock set back", doorward.TokenMissing, 10, noon.Add(-time.Hour), 0},
-		{"and forth again", doorward.TokenMissing, 10, noon.Add(-time.Hour + 3*time.Second), 3 * perSecond},
-		{"a day later", doorward.TokenMissing, 1000, noon.Add(24 * time.Hour), burst},
+		{"a second later", doorward.TokenExpired, 10, noon.Add(time.Second), perSecond},
+		{"a clock set back", doorward.TokenExpired, 10, noon.Add(-time.Hour), 0},
+		{"and forth again", doorward.TokenExpired, 10, noon.Add(-time.Hour + 3*time.Second), 3 * perSecond},
+		{"a day later", doorward.TokenExpired, 1000, noon.Add(24 * time.Hour), burst},
+		{"a stranger's flood", doorward.TokenMissing, 1000, noon, burst},
+		{"five seconds later", doorward.TokenMissing, 10, noon.Add(5 * time.Second), 0},
+		{"ten and a half", doorward.TokenMissing, 10, noon.Add(10500 * time.Millisecond), 1},
 	} {
 		if got := taken(step.code, step.n, step.now); got != step.want {
 			t.Errorf("%s: %d of %d were kept, want %d", step.name, got, step.n, step.want)

@@ -7,11 +7,20 @@ import (
 )
 
 // Bounds of a ledger. A flood of refusals is counted, not stored: beyond the
-// burst, so many denials of a code are kept in full each second.
+// burst, so many denials of a code are kept in full each second: fewer of those
+// that take no more than a request to provoke, or a stranger could have all
+// others forgotten within the hour by sending them.
 const (
-	burst     = 200
-	perSecond = 1
+	burst        = 200
+	perSecond    = 1
+	perSecondAny = 0.1
 )
+
+// byAnybody are the codes that a stranger can be refused with at will.
+var byAnybody = map[doorward.Code]bool{
+	doorward.TokenMissing: true, doorward.TokenInvalid: true, doorward.RefreshTokenMissing: true, doorward.InvalidRefreshToken: true,
+	doorward.InvalidCredentials: true, doorward.APIKeyInvalid: true, doorward.CrossOrigin: true, doorward.RateLimited: true,
+}
 
 // Measure decides which denials are kept in full. Each code has its own, so
 // that nobody can drown a theft in a flood of requests without a token. The
@@ -21,6 +30,7 @@ type Measure struct {
 }
 
 type bucket struct {
+	rate   float64 // tokens a second
 	tokens float64
 	filled time.Time
 }
@@ -32,7 +42,10 @@ func (m *Measure) Take(code doorward.Code, now time.Time) bool {
 		if m.buckets == nil {
 			m.buckets = make(map[doorward.Code]*bucket)
 		}
-		b = &bucket{tokens: burst, filled: now}
+		b = &bucket{rate: perSecond, tokens: burst, filled: now}
+		if byAnybody[code] {
+			b.rate = perSecondAny
+		}
 		m.buckets[code] = b
 	}
 	return b.take(now)
@@ -41,7 +54,7 @@ func (m *Measure) Take(code doorward.Code, now time.Time) bool {
 // take reports whether one more fits at now. A clock that was set back fills
 // nothing and takes nothing away.
 func (b *bucket) take(now time.Time) bool {
-	b.tokens = min(burst, b.tokens+max(0, now.Sub(b.filled).Seconds())*perSecond)
+	b.tokens = min(burst, b.tokens+max(0, now.Sub(b.filled).Seconds())*b.rate)
 	b.filled = now
 	if b.tokens < 1 {
 		return false

@@ -256,7 +256,7 @@ func (s *story) counted(f Facts) {
 	for _, flood := range f.Floods {
 		s.line("Counted", "%d of %s in the minute from %s", flood.Count, flood.Code, Stamp(flood.Minute))
 	}
-	s.line("Next", "The answer with this id named its code. Those that were kept before the flood, and one a second during it, are of the same kind:")
+	s.line("Next", "The answer with this id named its code. Those that were kept before the flood, and a few during it, are of the same kind:")
 	for _, flood := range f.Floods {
 		s.line("Next", "doorward why --code %s --last 20", flood.Code)
 	}

@@ -86,7 +86,7 @@ Not kept by itself: more was refused at that time than is kept one by one, and t
 
 When      2026-11-23 12:27:30 UTC (2 minutes 30 seconds ago), by its id
 Counted   12345 of INVALID_CREDENTIALS in the minute from 2026-11-23 12:27:00 UTC
-Next      The answer with this id named its code. Those that were kept before the flood, and one a second during it, are of the same kind:
+Next      The answer with this id named its code. Those that were kept before the flood, and a few during it, are of the same kind:
           doorward why --code INVALID_CREDENTIALS --last 20
           If nobody was answered with this id, it is made up: then nothing was refused that it names.
 `},
