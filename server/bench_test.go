@@ -1,14 +1,17 @@
+//go:build unix
+
 package server_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
-	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/doorwardtest"
 )
@@ -16,24 +19,48 @@ import (
 // BenchmarkRefresh is a durable refresh without the network, each goroutine
 // with a session of its own. bench/ measures it from outside.
 func BenchmarkRefresh(b *testing.B) {
+	const parallelism = 16
 	srv := doorwardtest.New(b)
-	var next atomic.Int64
-	b.SetParallelism(16)
-	b.RunParallel(func(pb *testing.PB) {
-		token := srv.Login(b, fmt.Sprintf("user%d", next.Add(1))).RefreshToken
-		for pb.Next() {
-			r := httptest.NewRequest(http.MethodPost, "/auth/refresh", bytes.NewReader([]byte(`{"refreshToken":"`+token+`"}`)))
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Idempotency-Key", "key")
-			w := httptest.NewRecorder()
-			srv.Handler().ServeHTTP(w, r)
-			var answer struct{ RefreshToken string }
-			if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusOK {
-				b.Fatal(w.Code, err)
+	tokens := make(chan string, parallelism*runtime.GOMAXPROCS(0))
+	for i := range cap(tokens) {
+		tokens <- srv.Login(b, fmt.Sprintf("user%d", i)).RefreshToken
+	}
+	b.Run("sqlite", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(parallelism)
+		b.ResetTimer()
+		used := cpu()
+		b.RunParallel(func(pb *testing.PB) {
+			token := <-tokens
+			for pb.Next() {
+				token = refresh(b, srv, token)
 			}
-			token = answer.RefreshToken
-		}
+			tokens <- token
+		})
+		b.ReportMetric(float64((cpu()-used).Nanoseconds())/1e3/float64(b.N), "µs-cpu/op")
 	})
+}
+
+// cpu returns the processor time of this process so far.
+func cpu() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+func refresh(b *testing.B, srv *doorwardtest.Server, token string) string {
+	r := httptest.NewRequest(http.MethodPost, "/auth/refresh", strings.NewReader(`{"refreshToken":"`+token+`"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Idempotency-Key", "key")
+	w := httptest.NewRecorder()
+	srv.Handler().ServeHTTP(w, r)
+	var answer struct{ RefreshToken string }
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusOK {
+		b.Fatal(w.Code, err)
+	}
+	return answer.RefreshToken
 }
 
 // BenchmarkIntrospect is what a question about one credential costs the server,

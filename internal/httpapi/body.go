@@ -105,15 +105,13 @@ func idempotencyKey(r *http.Request) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	bad := doorward.BadInput(doorward.InvalidRequest, "Idempotency-Key", fmt.Sprintf("An Idempotency-Key is one field of 1 to %d visible ASCII characters", maxIdempotencyKey))
 	key := values[0]
-	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKey {
-		return "", bad
+	bad := len(values) > 1 || key == "" || len(key) > maxIdempotencyKey
+	for i := 0; i < len(key) && !bad; i++ {
+		bad = key[i] <= ' ' || key[i] > '~'
 	}
-	for i := range len(key) {
-		if key[i] <= ' ' || key[i] > '~' {
-			return "", bad
-		}
+	if bad {
+		return "", doorward.BadInput(doorward.InvalidRequest, "Idempotency-Key", fmt.Sprintf("An Idempotency-Key is one field of 1 to %d visible ASCII characters", maxIdempotencyKey))
 	}
 	return key, nil
 }
