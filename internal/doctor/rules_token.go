@@ -132,6 +132,9 @@ func (c *Case) saidOutright() *finding {
 		if c.keys.fault != nil {
 			return nil // the keys say more
 		}
+		if c.keys.genuine && (c.expiredAt(c.Now) || c.earlyAt(c.Now)) {
+			return nil // it is refused for its times
+		}
 		f := certain("BAD_SIGNATURE", c.heard(w))
 		if c.keys.genuine {
 			f.sure = false
