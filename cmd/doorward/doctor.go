@@ -13,8 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward"
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/doctor"
 	"github.com/doorward/doorward/internal/probe"
+	"github.com/doorward/doorward/internal/why"
 )
 
 // asked is what doctor was asked, as flags.
@@ -59,7 +62,7 @@ The status is 0 where the request is let through, and 1 otherwise.`,
 	f.BoolVar(&q.dead, "offline", false, "ask nobody: judge what is given")
 	f.StringVar(&q.har, "har", "", "explain every refusal in the recording `FILE`")
 	f.StringVar(&q.report, "report", "", "write one HTML page to `FILE`, without credentials")
-	return a.facts(cmd)
+	return a.facts(a.settings(cmd, "store"))
 }
 
 func (a *app) doctor(cmd *cobra.Command, q *asked, args []string) error {
@@ -77,7 +80,7 @@ func (a *app) doctor(cmd *cobra.Command, q *asked, args []string) error {
 		p := &probe.Prober{Now: a.now}
 		p.Gather(cmd.Context(), e)
 	}
-	if err := a.joinPrivate(cmd.Context(), e); err != nil {
+	if err := a.joinPrivate(cmd, e); err != nil {
 		return err
 	}
 	d := doctor.Diagnose(e)
@@ -90,8 +93,33 @@ func (a *app) doctor(cmd *cobra.Command, q *asked, args []string) error {
 	return nil
 }
 
-// joinPrivate is where a Doorward's own record of the refusal comes in.
-func (a *app) joinPrivate(_ context.Context, _ *doctor.Evidence) error { return nil }
+// joinPrivate adds a Doorward's own record of the refusal, where the answer
+// has its id and the store is named.
+func (a *app) joinPrivate(cmd *cobra.Command, e *doctor.Evidence) error {
+	if !cmd.Flags().Changed("store") || len(e.Hops) == 0 {
+		return nil
+	}
+	id := e.Hops[len(e.Hops)-1].Answer.Get("Doorward-Denial")
+	if !doorward.ValidDenialID(id) {
+		return nil
+	}
+	return a.operate(cmd, func(ctx context.Context, o operator) error {
+		facts, err := auth.Why(ctx, o.store, id)
+		if errors.Is(err, auth.ErrNotFound) || err == nil && facts.Record == nil {
+			e.Notes = append(e.Notes, "the store knows nothing of "+id)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p := facts.Record.Private
+		e.Private = &doctor.Narrated{Check: p.Check, Text: p.Text, Next: p.Next}
+		if s := facts.Session; s != nil && !s.EndedAt.IsZero() {
+			e.Notes = append(e.Notes, "its session "+why.Ending(s.EndReason, s.EndedBy)+" "+why.Stamp(s.EndedAt))
+		}
+		return nil
+	})
+}
 
 func (a *app) doctorHAR(cmd *cobra.Command, q *asked, args []string) error {
 	if len(args) > 0 {

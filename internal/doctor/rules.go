@@ -51,6 +51,7 @@ var rules = []rule{
 
 	// The token by itself, by the server's words, and by its issuer's keys.
 	{"token: what it is", (*Case).tokenKind},
+	{"token: a Doorward's own record", one((*Case).ownRecord)},
 	{"token: what the server says", one((*Case).outright)},
 	{"token: times", (*Case).times},
 	{"token: keys", one((*Case).keyRules)},

@@ -86,6 +86,27 @@ func (c *Case) tokenKind() []*finding {
 	return list
 }
 
+// records are the checks that a Doorward records of a refusal, and what they
+// mean.
+var records = map[string]Cause{
+	"exp": "EXPIRED", "nbf": "NOT_YET_VALID", "iat": "NOT_YET_VALID", "kid": "UNKNOWN_KEY", "signature": "BAD_SIGNATURE", "alg": "ALG_NOT_ALLOWED",
+	"issuer": "WRONG_ISSUER", "audience": "WRONG_AUDIENCE", "claims": "MISSING_CLAIM", "session": "SESSION_ENDED",
+}
+
+// ownRecord: the server is a Doorward, and its ledger says which check failed.
+func (c *Case) ownRecord() *finding {
+	if c.Private == nil || c.outcome != refused {
+		return nil
+	}
+	cause, ok := records[c.Private.Check]
+	if !ok || cause == "EXPIRED" && c.token != nil && !c.expiredAt(c.Now) {
+		return nil // the clocks decide
+	}
+	f := certain(cause, "the server's own record: "+c.Private.Text)
+	f.heard = true
+	return f
+}
+
 // issuedAs says as what a recording shows a token being issued, or "".
 func (c *Case) issuedAs(v string) string {
 	if c.Earlier == nil {
@@ -349,6 +370,10 @@ func (c *Case) early(server time.Time, serverOff time.Duration, serverKnown bool
 func (c *Case) audienceSaid(w *word) *finding {
 	t := c.token
 	f := certain("WRONG_AUDIENCE", c.heard(w))
+	if c.doorward != "" {
+		f.sure = false // the code stands for the issuer and the type too
+		f.proof = append(f.proof, "this code is for a wrong issuer or type too: doorward why tells which, or --store here")
+	}
 	if t == nil {
 		f.sure = false
 		return f

@@ -34,7 +34,7 @@ var phrases = []phrase{
 	// Not about identity at all.
 	says("HEADER_TOO_LARGE", "nginx", `request header or cookie too large`),
 	says("HEADER_TOO_LARGE", "", `(request )?header( fields?| size| section)?s? (is |are )?(too (large|big|long)|exceed)|size of (the )?request headers? is too long|cookie(s| header)? (is |are )?too (large|big)|header line(s)? too (long|large)|HPE_HEADER_OVERFLOW`),
-	says("HTTP_TO_HTTPS", "nginx", `plain HTTP request was sent to HTTPS port`),
+	says("HTTP_TO_HTTPS", "nginx", `plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled`),
 	says("HTTP_TO_HTTPS", "", `HTTPS (is )?required|(must|please|should) use (https|ssl|tls)|SSL (is )?required|TLS (is )?required|requires? (https|ssl|tls)\b|(client sent an HTTP request to an HTTPS server)|over (https|tls|ssl) only|(only|must|ensure|please|should)\b.{0,50}\bhttps\b|https only|only (available|accepted|allowed) over https|insecure transport|upgrade to https`),
 	says("TLS_CLIENT_CERT", "nginx", `no required SSL certificate was sent|SSL certificate error|400 The SSL certificate error`),
 	says("TLS_CLIENT_CERT", "", `client[ -]cert(ificate)?s? (is |was |are )?(required|missing|not (provided|presented|sent)|needed)|(requires?|missing|provide|present) (a |an |valid )*(client|TLS client)[ -]?certificate|mutual TLS (is )?required|mtls (is )?required|no client certificate|certificate required`),

@@ -165,6 +165,9 @@ var endings = map[string]string{
 	"token_reused": "ended because a superseded refresh token came back: somebody held a copy",
 }
 
+// Ending says how a session ended, and by whom.
+func Ending(reason, by string) string { return endText(reason, by) }
+
 func endText(reason, by string) string {
 	text, ok := endings[reason]
 	if !ok {
