@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/internal/doctor"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/why"
 	"github.com/doorward/doorward/verify"
@@ -92,6 +94,11 @@ func (a *app) decode(text string) error {
 	}
 	r := readToken(token, a.now())
 	r.Notes = append(r.Notes, notes...)
+	for _, odd := range doctor.Oddities(token) {
+		if !slices.Contains(r.Notes, odd) {
+			r.Notes = append(r.Notes, odd)
+		}
+	}
 	if len(r.Header) == 0 && len(r.Claims) == 0 {
 		return unreadable(token)
 	}
@@ -135,6 +142,9 @@ func unreadable(token string) error {
 	text := "this is no token"
 	if f, ok := errors.AsType[*verify.Failure](err); ok {
 		text += ": " + why.Printable(f.Text)
+	}
+	if odd := doctor.Oddities(token); len(odd) > 0 {
+		return &failure{text: text, hint: strings.Join(odd, "; ")}
 	}
 	return &failure{text: text}
 }

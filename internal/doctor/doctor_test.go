@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/base64"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -159,5 +160,21 @@ func TestEveryCauseHasAFix(t *testing.T) {
 		if f := fixes[c]; Title(c) == "" || f.Caller+f.Developer+f.Operator == "" {
 			t.Errorf("%s: nothing is said of what to do", c)
 		}
+	}
+}
+
+// TestThePageHasEveryCause: docs/doctor.md lists what the code knows.
+func TestThePageHasEveryCause(t *testing.T) {
+	page, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Causes() {
+		if row := fmt.Sprintf("| `%s` | %s |\n", c, Title(c)); !strings.Contains(string(page), row) {
+			t.Errorf("the page has no row %q", row)
+		}
+	}
+	if n := strings.Count(string(page), "\n| `"); n != len(Causes()) {
+		t.Errorf("the page has %d causes, the code %d", n, len(Causes()))
 	}
 }

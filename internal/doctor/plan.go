@@ -145,3 +145,23 @@ func TokenAlone(given string) *Request {
 	}
 	return r
 }
+
+// Oddities are what is odd about the form and the kind of a token, in words
+// that hold nothing of it.
+func Oddities(token string) []string {
+	var list []string
+	if f := valueForm(token); f != nil {
+		list = append(list, f.proof...)
+	}
+	t := ReadToken(token)
+	if t == nil || !t.JWT {
+		return list
+	}
+	if t.JWE {
+		list = append(list, "it is encrypted (a JWE): only who has the key can read it, and a service that checks signatures refuses it")
+	}
+	if kind, proof, _ := t.kindOf(); kind == "refresh" || kind == "id" {
+		list = append(list, "it looks like "+map[string]string{"refresh": "a refresh token", "id": "an ID token"}[kind]+": "+proof)
+	}
+	return append(list, t.Odd...)
+}

@@ -212,7 +212,7 @@ func (c *Case) noRoute() *finding {
 		return nil
 	}
 	if w := c.says("NOT_A_ROUTE"); w != nil && (c.word == w || c.word == nil || c.word.means == saidMissing || c.word.means == "POLICY_BLOCKED") {
-		f := &finding{cause: "NOT_A_ROUTE", sure: w.who != "", proof: []string{c.heard(w)}}
+		f := &finding{cause: "NOT_A_ROUTE", sure: w.who != "" && c.cred.place != nowhere, proof: []string{c.heard(w)}}
 		return f
 	}
 	return nil
@@ -361,7 +361,6 @@ func (c *Case) stripped() *finding {
 	f := likely("PROXY_STRIPPED_AUTH", "the request carries its credential", p)
 	if w != nil {
 		f.proof = append(f.proof, c.heard(w))
-		f.sure = w.plain && c.alikeBare()
 	} else {
 		f.proof = append(f.proof, "the challenge has no error, as where no credential came (RFC 6750 §3)")
 	}
