@@ -36,8 +36,8 @@ func TestBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t, "sqlite:"+filepath.Join(t.TempDir(), "doorward.db"), 1, 0, name)
-			c.hearsay = 3 * time.Second
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			c.hearsay = 1500 * time.Millisecond
+			ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 			defer cancel()
 			f := c.run(ctx, seedOf(t))
 			if len(f.wrong) == 0 {

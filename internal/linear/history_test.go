@@ -67,8 +67,9 @@ func operations(events []event) []porcupine.Operation {
 
 // check returns "" if the history is as the rules have it, and otherwise tells
 // why not. It looks at ever longer beginnings: what the first few requests
-// cannot explain takes long to find in all of them.
-func (h history) check(r Rules) string {
+// cannot explain takes long to find in all of them. Where even that takes too
+// long, the history is not decided.
+func (h history) check(r Rules) (wrong string, decided bool) {
 	model := r.model()
 	ends := make([]time.Duration, 0, len(h.events))
 	for _, e := range h.events {
@@ -78,20 +79,27 @@ func (h history) check(r Rules) string {
 	const stride = 8
 	for from := 0; from < len(ends); from += stride {
 		some := ends[from:min(from+stride, len(ends))]
-		if h.explained(model, some[len(some)-1]) {
+		if h.explained(model, some[len(some)-1]) == porcupine.Ok {
 			continue
 		}
 		for _, until := range some {
-			if !h.explained(model, until) {
-				return h.tell(model, until)
+			switch h.explained(model, until) {
+			case porcupine.Illegal:
+				return h.tell(model, until), true
+			case porcupine.Unknown:
+				return "", false
 			}
 		}
 	}
-	return ""
+	return "", true
 }
 
-func (h history) explained(model porcupine.Model, until time.Duration) bool {
-	return porcupine.CheckOperations(model, operations(h.prefix(until)))
+// enough is how long one beginning of a history is looked at. Those that are
+// right take milliseconds.
+const enough = 3 * time.Second
+
+func (h history) explained(model porcupine.Model, until time.Duration) porcupine.CheckResult {
+	return porcupine.CheckOperationsTimeout(model, operations(h.prefix(until)), enough)
 }
 
 // prefix is what had happened by a time: what was not answered by then may be
@@ -132,7 +140,7 @@ func (h history) tell(model porcupine.Model, until time.Duration) string {
 		}
 		fmt.Fprintf(&b, "  %9.3f – %s ms  c%d  %v → %v%s%s\n", ms(e.call), end, e.client, e.question, e.answer, shown(e.question.moments), mark)
 	}
-	_, info := porcupine.CheckOperationsVerbose(model, operations(some), 0)
+	_, info := porcupine.CheckOperationsVerbose(model, operations(some), enough)
 	if best := longest(info); len(best) > 0 {
 		b.WriteString("the longest order that explains as many as it can:\n")
 		state := model.Init()
