@@ -74,10 +74,10 @@ func newCase(e *Evidence) *Case {
 }
 
 // readable names what is no statement of a server about this request.
-var noStatement = regexp.MustCompile(`(?i)401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<(meta|input|link)\b[^>]*>|"[A-Za-z_-]*(csrf|xsrf)[A-Za-z_-]*"\s*:\s*"[^"]*"|<script[\s\S]*?</script>`)
+var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[^.";\n<]*|401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<(meta|input|link)\b[^>]*>|"[A-Za-z_-]*(csrf|xsrf)[A-Za-z_-]*"\s*:\s*"[^"]*"|<script[\s\S]*?</script>`)
 
 // enumeration is a sentence that leaves open which of several it is.
-var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |is |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
+var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |have |is |was |were |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
 
 func (c *Case) read() {
 	c.challenges, _ = doorward.ParseChallenges(all(c.answer.Header, "WWW-Authenticate"))

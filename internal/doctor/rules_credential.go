@@ -218,6 +218,12 @@ func (c *Case) requestSignature() *finding {
 	if expiredToken.MatchString(c.text) {
 		return certain("EXPIRED", "the answer says that the temporary credential behind the signature has expired")
 	}
+	if unknownKeyID.MatchString(c.text) {
+		return certain("KEY_INVALID", "the answer says that it knows no access key of the id in the signature")
+	}
+	if w == nil && c.says("NOT_PERMITTED") != nil {
+		return nil // the signature was right
+	}
 	if w != nil {
 		proof, sure = append(proof, c.heard(w)), true
 	}
@@ -235,6 +241,8 @@ func (c *Case) requestSignature() *finding {
 	}
 	return c.weak(&finding{cause: "REQUEST_SIGNATURE", sure: sure, proof: proof})
 }
+
+var unknownKeyID = regexp.MustCompile(`InvalidAccessKeyId`)
 
 var expiredToken = regexp.MustCompile(`(?i)security token[^.]{0,40}expired|ExpiredToken`)
 

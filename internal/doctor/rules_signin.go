@@ -73,6 +73,12 @@ func (c *Case) signIns() []*finding {
 				break
 			}
 		}
+		if user, err := base64.StdEncoding.DecodeString(c.cred.value); err == nil && keyPrefixes.Match(user) {
+			if w := c.says("KEY_INVALID"); w != nil {
+				return []*finding{certain("KEY_INVALID", "the user of Basic is an API key", c.heard(w))}
+			}
+			return []*finding{likely("KEY_INVALID", "the user of Basic is an API key, and it is refused")}
+		}
 		return []*finding{likely("LOGIN_REFUSED", "user and password were sent as the server asks for them (Basic), and it refuses them")}
 	}
 	if strings.EqualFold(c.cred.scheme, "Digest") && c.wantsScheme("Digest") {

@@ -384,6 +384,9 @@ func (c *Case) bareChallenge() bool {
 }
 
 func (c *Case) proxyAnswered() *finding {
+	if c.status() == 407 {
+		return certain("PROXY_ANSWERED", "the status is 407: a proxy asks for a credential of its own (RFC 9110 §15.5.8)")
+	}
 	if c.outcome != refused || c.status() != 401 && c.status() != 403 || c.cred.place == nowhere || c.signIn || c.loginGoal != "" {
 		return nil
 	}
