@@ -104,10 +104,16 @@ const (
 
 var sides = []string{sidePostgres, sideSQLite, sideExpress}
 
+// busy is the share of the cores above which what others do is no noise.
+const busy = 0.05
+
 // String returns the report in Markdown, as docs/performance.md shows it.
 func (r report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n", r.Machine)
+	if r.Machine.Others > busy {
+		b.WriteString("\nThe machine was not quiet: compare within a line, and measure again before you quote a figure.\n")
+	}
 	r.writeFloors(&b)
 	r.writeSides(&b)
 	for _, m := range r.Skipped {
