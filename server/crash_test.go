@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // childStore, in the environment, makes the test binary a server on that store
@@ -39,12 +37,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(runOnAll(m))
 }
 
 func serveChild(path, key string) error {
 	ctx := context.Background()
-	store, err := sqlite.Open(ctx, path)
+	store, err := openStore(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -173,7 +171,7 @@ func TestKilled(t *testing.T) {
 		rounds = 3
 	}
 	const clients = 16
-	path, key := filepath.Join(t.TempDir(), "doorward.db"), secret.NewMasterKey().Reveal()
+	path, key := emptyPlace(t), secret.NewMasterKey().Reveal()
 	srv := startChild(t, path, key)
 	web := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, Timeout: 20 * time.Second}
 	everybody := make([]*honest, clients)

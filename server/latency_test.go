@@ -9,7 +9,6 @@ import (
 
 	"github.com/doorward/doorward/guard"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // TestLatencyOfAnEnding prints how long after an ending was acknowledged guards
@@ -19,7 +18,7 @@ import (
 func TestLatencyOfAnEnding(t *testing.T) {
 	h := newHouse(t)
 	key := h.apiKey(t, "guard", "720h", "doorward:revocations")
-	store, err := sqlite.Open(t.Context(), h.path)
+	store, err := openStore(t.Context(), h.place)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // sse is one event as it came.
@@ -210,7 +209,7 @@ func TestStreamResumesElsewhere(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	key := h.apiKey(t, "guard", "720h", "doorward:revocations")
-	store, err := sqlite.Open(t.Context(), h.path)
+	store, err := openStore(t.Context(), h.place)
 	if err != nil {
 		t.Fatal(err)
 	}

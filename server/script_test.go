@@ -26,7 +26,6 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/ulid"
 	"github.com/doorward/doorward/server"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // The scripts in testdata are the conversations that the server promises.
@@ -89,9 +88,9 @@ const testPassword = "correct horse battery staple"
 
 // house is a server that a script acts on.
 type house struct {
-	path    string
+	place   string
 	master  string
-	store   *sqlite.Store
+	store   auth.Store
 	broken  *breakable
 	server  *server.Server
 	web     *httptest.Server
@@ -105,7 +104,7 @@ type house struct {
 
 // breakable is a real store that can be taken out of reach.
 type breakable struct {
-	*sqlite.Store
+	auth.Store
 	down  atomic.Bool
 	looks atomic.Int64 // how often it was read
 }
@@ -143,7 +142,7 @@ func (b *breakable) Check(ctx context.Context) error {
 func newHouse(t *testing.T, options ...func(*server.Config)) *house {
 	t.Helper()
 	h := &house{
-		path: filepath.Join(t.TempDir(), "doorward.db"), master: secret.NewMasterKey().Reveal(),
+		place: emptyPlace(t), master: secret.NewMasterKey().Reveal(),
 		vars: map[string]string{"password": testPassword, "large": strings.Repeat("x", 64<<10)},
 	}
 	h.config = func(c *server.Config) {
@@ -190,7 +189,7 @@ func (h *house) settings() server.Config {
 func (h *house) start(t *testing.T) {
 	t.Helper()
 	var err error
-	if h.store, err = sqlite.Open(t.Context(), h.path); err != nil {
+	if h.store, err = openStore(t.Context(), h.place); err != nil {
 		t.Fatal(err)
 	}
 	h.broken = &breakable{Store: h.store}
@@ -220,7 +219,7 @@ func (h *house) stop(t *testing.T) {
 // handle of its own.
 func (h *house) operate(t *testing.T, act func(context.Context, *auth.Auth) error) {
 	t.Helper()
-	beside, err := sqlite.Open(t.Context(), h.path)
+	beside, err := openStore(t.Context(), h.place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -563,7 +562,7 @@ func (h *house) denials(t *testing.T) (kept, counted int) {
 // view looks into the store of a server that has stopped.
 func (h *house) view(t *testing.T, fn func(auth.Tx) error) {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), h.path)
+	store, err := openStore(t.Context(), h.place)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/doorward/doorward"
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/why"
-	"github.com/doorward/doorward/sqlite"
 )
 
 // The scripts of the command tell the story of every code that they can make
@@ -21,7 +20,7 @@ import (
 func (h *house) story(t *testing.T, id string) string {
 	t.Helper()
 	h.close(t)
-	store, err := sqlite.Open(t.Context(), h.path)
+	store, err := openStore(t.Context(), h.place)
 	if err != nil {
 		t.Fatal(err)
 	}
