@@ -116,14 +116,18 @@ func migrate(ctx context.Context, conn *pgx.Conn, checkOnly bool) error {
 
 // verify returns how many steps are applied, if those are the program's.
 func verify(ctx context.Context, conn *pgx.Conn) (int, error) {
+	// In this order: whoever makes the first table makes the records with it.
+	var tables int
+	if err := conn.QueryRow(ctx, countTables).Scan(&tables); err != nil {
+		return 0, err
+	}
 	var has bool
 	if err := conn.QueryRow(ctx, hasMigration).Scan(&has); err != nil {
 		return 0, err
 	}
 	if !has {
-		var tables int
-		if err := conn.QueryRow(ctx, countTables).Scan(&tables); err != nil || tables == 0 {
-			return 0, err
+		if tables == 0 {
+			return 0, nil
 		}
 		return 0, errors.New(`postgres: the schema "doorward" of the database is another program's`)
 	}
