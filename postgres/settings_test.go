@@ -47,6 +47,17 @@ func TestErrorsRepeatNoPassword(t *testing.T) {
 	}
 }
 
+func TestSuits(t *testing.T) {
+	for version, want := range map[string]bool{
+		"PostgreSQL 15.13 (Debian 15.13-0+deb12u1) on x86_64-pc-linux-gnu":        true,
+		"CockroachDB CCL v24.3.1 (x86_64-pc-linux-gnu, built 2024/12/10, go1.22)": false,
+	} {
+		if err := suits(version); (err == nil) != want {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}
+
 // TestCommitsWait: what a database is set to, an answer that was sent is true
 // after a crash.
 func TestCommitsWait(t *testing.T) {

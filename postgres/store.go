@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,8 +106,11 @@ func (s *Store) prepare(ctx context.Context, cfg config) (again bool, err error)
 		return lost(err, nil), err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what was done is committed
-	var waits string
-	err = conn.QueryRow(ctx, `SHOW synchronous_commit`).Scan(&waits)
+	var waits, version string
+	err = conn.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), version()`).Scan(&waits, &version)
+	if err == nil {
+		err = suits(version)
+	}
 	if err == nil && waits == "off" {
 		// An answer that was sent must be true after a crash, too.
 		s.settings.wait()
@@ -115,6 +119,14 @@ func (s *Store) prepare(ctx context.Context, cfg config) (again bool, err error)
 		err = migrate(ctx, conn, cfg.checkOnly)
 	}
 	return lost(err, conn.PgConn()) || undone(err), err
+}
+
+// suits refuses a server that takes the statements and does not do what they say.
+func suits(version string) error {
+	if strings.HasPrefix(version, "CockroachDB") {
+		return errors.New("postgres: this is CockroachDB, whose advisory locks do nothing; the order of the log of revocations rests on them")
+	}
+	return nil
 }
 
 // persist tries again what may succeed another time, until time is up or ctx

@@ -14,7 +14,7 @@ import (
 // In an Update, what is read is locked until the end, by its row or, where there
 // is no row to lock, by a number that stands for it. So what a closure has read
 // is still true when it commits, and it need not run again as often as somebody
-// else comes by (docs/design/006-postgres.md).
+// else comes by (docs/design/007-postgres.md).
 type tx struct {
 	store   *Store
 	conn    *pgx.Conn

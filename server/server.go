@@ -35,9 +35,9 @@ import (
 	"github.com/doorward/doorward/verify"
 )
 
-// Store keeps everything that must outlive the process. Package sqlite has
-// one. A program can hand one in and cannot write one: what a store must do is
-// this project's to change.
+// Store keeps everything that must outlive the process. Packages sqlite
+// and postgres have one each. A program can hand one in and cannot write one:
+// what a store must do is this project's to change.
 type Store = auth.Store
 
 // Config says how a server behaves. The zero value of every field but the
