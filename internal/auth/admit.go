@@ -61,9 +61,10 @@ const (
 // at once would all see a count of zero. The queues are kept per node; a fleet
 // of n nodes admits at most n times a limit at once.
 //
-// An attempt takes its place before it looks at the counts, and leaves it after
-// its failure was counted. So whoever came before is either seen in the queue
-// or in the count.
+// An attempt looks at the queue before it looks at the counts, and leaves its
+// place after its failure was counted. So whoever came before is seen in the
+// queue, or in the count, or in both; the other way round they could be seen in
+// neither.
 func (a *Auth) admit(ctx context.Context, limits []counted) (leave func(), err error) {
 	place, ok := a.gate.enter(limits)
 	if !ok {
@@ -72,12 +73,13 @@ func (a *Auth) admit(ctx context.Context, limits []counted) (leave func(), err e
 	ctx, cancel := context.WithTimeoutCause(ctx, maxAdmission, crowded())
 	defer cancel()
 	for {
+		ahead := place.ahead()
 		room, err := a.room(ctx, limits)
 		if err != nil {
 			place.leave()
 			return nil, err
 		}
-		moved := place.behind(room)
+		moved := waitFor(ahead, room)
 		if moved == nil {
 			return place.leave, nil
 		}
@@ -88,6 +90,17 @@ func (a *Auth) admit(ctx context.Context, limits []counted) (leave func(), err e
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// waitFor returns nil if every limit has room for those ahead and for one more;
+// else a channel that is closed when that may have changed.
+func waitFor(ahead []ahead, room []int) <-chan struct{} {
+	for i, of := range ahead {
+		if of.n >= room[i] {
+			return of.moved
+		}
+	}
+	return nil
 }
 
 // room returns how many failures each limit has room for, or the refusal of
@@ -176,18 +189,23 @@ func (g *gate) enter(limits []counted) (*place, bool) {
 	return p, true
 }
 
-// behind returns nil if every limit has room for this attempt and for those
-// before it; else a channel that is closed when one of those has left.
-func (p *place) behind(room []int) <-chan struct{} {
+// ahead is how many are before an attempt in the line of one limit, and a
+// channel that is closed when one of that line has left since.
+type ahead struct {
+	n     int
+	moved <-chan struct{}
+}
+
+// ahead returns who is before the attempt, for each of its limits.
+func (p *place) ahead() []ahead {
 	p.gate.mu.Lock()
 	defer p.gate.mu.Unlock()
+	all := make([]ahead, len(p.limits))
 	for i, l := range p.limits {
 		queue := p.gate.lines[l.key]
-		if slices.Index(queue.places, p) >= room[i] {
-			return queue.moved
-		}
+		all[i] = ahead{slices.Index(queue.places, p), queue.moved}
 	}
-	return nil
+	return all
 }
 
 func (p *place) leave() {
