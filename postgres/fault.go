@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -28,6 +31,10 @@ func (e *unknownError) Unwrap() error { return e.err }
 // The codes of PostgreSQL that are handled (Appendix A of its manual).
 const (
 	codeUniqueViolation = "23505"
+	codeNoRight         = "42501"
+	codeNoDatabase      = "3D000"
+	codeNoRole          = "28000" // or pg_hba.conf has no line for it
+	codePassword        = "28P01"
 	codeReadOnly        = "25006" // a primary that has become a standby
 	codeSerialization   = "40001"
 	codeDeadlock        = "40P01"
@@ -38,6 +45,62 @@ const (
 	codeCannotConnect   = "57P03" // starting up, or shutting down
 	codeIdleTooLong     = "25P03" // a transaction of a process that was frozen
 )
+
+// connectError is that of a connection which was not made. pgx takes a line for
+// each address that it tried; this is one line for logs and commands, and says
+// what to do.
+type connectError struct{ err *pgconn.ConnectError }
+
+func (e *connectError) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.err.Error()) {
+		// Without TLS it tries the same address again, mostly with the same outcome.
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	text := lines[0]
+	if len(lines) > 1 { // the first ends with a colon
+		text += " " + strings.Join(lines[1:], "; ")
+	}
+	return text + " (" + advice(e.err, text) + ")"
+}
+
+func (e *connectError) Unwrap() error { return e.err }
+
+// notConnected makes an error of pgx one for people.
+func notConnected(err error) error {
+	var e *pgconn.ConnectError
+	if errors.As(err, &e) {
+		return &connectError{e}
+	}
+	return err
+}
+
+// advice says what to do where no connection was made.
+func advice(err error, text string) string {
+	var name *net.DNSError
+	switch c := code(err); {
+	case c == codeNoDatabase:
+		return "make the database, or name another one in the URL"
+	case c == codeNoRole, c == codePassword:
+		return "see that the user and the password are right, and that pg_hba.conf lets them in from here"
+	case c == codeTooMany:
+		return "raise max_connections, or lower pool_max_conns in the URLs"
+	case c == codeCannotConnect, c == codeAdminShutdown, c == codeCrashShutdown:
+		return "it is starting or stopping: try again"
+	case c != "":
+		return "the database's log says more"
+	case errors.As(err, &name):
+		return "see that the host in the URL is right"
+	case strings.Contains(text, "read only connection"):
+		return "name the primary in the URL, which takes writes"
+	case strings.Contains(text, "tls error"):
+		return "see sslmode and sslrootcert in the URL, and whether the server has TLS"
+	default:
+		return "see that PostgreSQL runs there, and that host and port in the URL are right"
+	}
+}
 
 func code(err error) string {
 	var e *pgconn.PgError

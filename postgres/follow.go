@@ -87,7 +87,7 @@ func (f *follower) broken() {
 func (f *follower) follow(ctx context.Context) (again bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, f.store.settings.pool.ConnConfig.Copy())
 	if err != nil {
-		return lost(err, nil), err
+		return lost(err, nil), notConnected(err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

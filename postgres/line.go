@@ -204,7 +204,7 @@ func (w *worker[T]) try(batch []*call[T], repeated bool) (sent bool, err error) 
 func (w *worker[T]) connect(ctx context.Context) error {
 	conn, err := pgconn.ConnectConfig(ctx, w.line.store.settings.hot)
 	if err != nil {
-		return err
+		return notConnected(err)
 	}
 	w.conn = conn
 	if err := w.line.prepare(ctx, conn); err != nil {

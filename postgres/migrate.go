@@ -193,7 +193,9 @@ func prepareSchema(ctx context.Context, conn *pgx.Conn) error {
 	var has bool
 	err := conn.QueryRow(ctx, hasSchema).Scan(&has)
 	if err == nil && !has {
-		_, err = conn.Exec(ctx, createSchema)
+		if _, err = conn.Exec(ctx, createSchema); code(err) == codeNoRight {
+			err = fmt.Errorf("%w (as an administrator: CREATE SCHEMA doorward AUTHORIZATION %s)", err, pgx.Identifier{conn.Config().User}.Sanitize())
+		}
 	}
 	if err == nil {
 		_, err = conn.Exec(ctx, createRecords)
@@ -214,7 +216,7 @@ func Version(ctx context.Context, url string) (version int, err error) {
 		version, err = verify(ctx, conn)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("cannot open the database %s: %w", set, err)
+		return 0, fmt.Errorf("cannot open the database %s: %w", set, notConnected(err))
 	}
 	return version, nil
 }

@@ -47,6 +47,38 @@ func TestErrorsRepeatNoPassword(t *testing.T) {
 	}
 }
 
+// TestErrorsOfConnecting: they are one line, which names every address once and
+// says what to do.
+func TestErrorsOfConnecting(t *testing.T) {
+	t.Parallel()
+	good := pgtest.Database(t)
+	for url, want := range map[string][]string{
+		"postgres://ada@127.0.0.1:1,127.0.0.1:2/doorward": {"user=ada", "127.0.0.1:1", "127.0.0.1:2", "see that PostgreSQL runs there"},
+		good + "none": {"3D000", "make the database"},
+		strings.Replace(good, pgtest.Password, "wrong", 1): {"28P01", "user and the password"},
+		good + "?default_transaction_read_only=on":         {"read only connection", "name the primary"},
+		good + "?sslmode=require":                          {"tls error", "sslmode"},
+	} {
+		_, err := Open(t.Context(), url, Patience(0))
+		_, err2 := Version(t.Context(), url)
+		for _, err := range []error{err, err2} {
+			if err == nil {
+				t.Errorf("%s was taken", url)
+				continue
+			}
+			text := err.Error()
+			for _, w := range want {
+				if strings.Count(text, w) == 0 {
+					t.Errorf("%q does not say %q", text, w)
+				}
+			}
+			if strings.ContainsAny(text, "\n\t") || strings.Count(text, "127.0.0.1:1 ") > 1 {
+				t.Errorf("%q is not one line, or says a thing twice", text)
+			}
+		}
+	}
+}
+
 func TestSuits(t *testing.T) {
 	for version, want := range map[string]bool{
 		"PostgreSQL 15.13 (Debian 15.13-0+deb12u1) on x86_64-pc-linux-gnu":        true,

@@ -103,7 +103,7 @@ func (s *Store) open(ctx context.Context, cfg config) (err error) {
 func (s *Store) prepare(ctx context.Context, cfg config) (again bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, s.settings.pool.ConnConfig.Copy())
 	if err != nil {
-		return lost(err, nil), err
+		return lost(err, nil), notConnected(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what was done is committed
 	var waits, version string
@@ -212,7 +212,7 @@ const (
 func (s *Store) attempt(ctx context.Context, write bool, fn func(auth.Tx) error) (again bool, err error) {
 	c, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return lost(err, nil), err
+		return lost(err, nil), notConnected(err)
 	}
 	t := &tx{store: s, conn: c.Conn(), ctx: ctx, write: write}
 	defer func() {
@@ -320,7 +320,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	c, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return err
+		return notConnected(err)
 	}
 	defer c.Release()
 	var standby bool
