@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/postgres"
 	"github.com/doorward/doorward/sqlite"
 )
 
@@ -17,7 +18,13 @@ type build struct {
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
-	Schema   int    `json:"schema"` // of the store
+	Schema   schema `json:"schema"`
+}
+
+// schema is what this binary brings each kind of store to.
+type schema struct {
+	SQLite   int `json:"sqlite"`
+	Postgres int `json:"postgres"`
 }
 
 func (a *app) versionCommand() *cobra.Command {
@@ -36,14 +43,18 @@ func (a *app) versionCommand() *cobra.Command {
 					}
 					a.say("revision %s of %s%s", b.Revision, b.Time, changed)
 				}
-				a.say("%s, %s, schema %d", b.Go, b.Platform, b.Schema)
+				a.say("%s, %s", b.Go, b.Platform)
+				a.say("schema %d on SQLite, %d on PostgreSQL", b.Schema.SQLite, b.Schema.Postgres)
 			})
 		},
 	})
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Schema: sqlite.Latest()}
+	b := build{
+		Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Schema: schema{SQLite: sqlite.Latest(), Postgres: postgres.Latest()},
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
