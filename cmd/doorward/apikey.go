@@ -84,7 +84,11 @@ All other scopes are those that the routes of your programs ask for.`,
 					if life > 0 {
 						end = "expires in " + config.FormatDuration(life)
 					}
-					fmt.Fprintf(a.err, "%s may %s and %s; its id is %s\n", why.Printable(k.Name), strings.Join(k.Scopes, " "), end, k.ID)
+					may := "has no scope"
+					if len(k.Scopes) > 0 {
+						may = "may " + strings.Join(k.Scopes, " ")
+					}
+					fmt.Fprintf(a.err, "%s %s and %s; its id is %s\n", why.Printable(k.Name), may, end, k.ID)
 				})
 			})
 		},

@@ -54,7 +54,19 @@ store of its own in the user's cache directory.`,
 		},
 	}
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget everything from the last time")
-	return a.settings(cmd, "store", "listen", "issuer", "access-life", "idle-life", "absolute-life", "log-format", "log-level")
+	a.settings(cmd, "store", "listen", "issuer", "access-life", "idle-life", "absolute-life", "log-format", "log-level")
+	for _, s := range config.Settings() { // those that are otherwise here
+		switch s.Name {
+		case "store":
+			s.Doc, s.Default, s.Otherwise = "where everything is kept: sqlite:PATH", "", "a file in the user's cache directory"
+		case "listen":
+			s.Default = devListen
+		default:
+			continue
+		}
+		cmd.Flags().Lookup(s.Name).Usage = usage(s)
+	}
+	return cmd
 }
 
 func (a *app) dev(ctx context.Context, cfg config.Config, fresh bool) error {

@@ -54,7 +54,7 @@ The status is 0 where the request is let through, and 1 otherwise.`,
 	f.StringArrayVarP(&q.cookies, "cookie", "b", nil, "send `NAME=VALUE` as a cookie")
 	f.StringVarP(&q.user, "user", "u", "", "Basic, with `USER:PASSWORD`")
 	f.StringVar(&q.bearer, "oauth2-bearer", "", "Bearer, with `TOKEN`")
-	f.StringVarP(&q.agent, "user-agent", "A", "", "the User-Agent")
+	f.StringVarP(&q.agent, "user-agent", "A", "", "send `NAME` as the User-Agent")
 	f.BoolVarP(&q.insecure, "insecure", "k", false, "take any certificate")
 	f.BoolVarP(&q.follow, "location", "L", false, "as in curl; redirects are always looked at")
 	f.BoolVarP(&q.netrc, "netrc", "n", false, "as in curl: the client reads .netrc")

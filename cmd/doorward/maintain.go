@@ -51,7 +51,9 @@ func (a *app) backupCommand() *cobra.Command {
 		Short: "Copy the store to a new file, while a server runs on it",
 		Long: `Copy the store to a new file, while a server runs on it: all of it as it is at one
 moment. The master key is not in the copy. Without it nobody can sign tokens with
-what is copied, and everybody has to sign in anew: keep it too, and elsewhere.`,
+what is copied, and everybody has to sign in anew: keep it too, and elsewhere.
+
+This is for a store in an SQLite file; for a PostgreSQL database there is pg_dump.`,
 		Args: exactly("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			cfg, err := a.load()

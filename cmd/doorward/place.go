@@ -61,7 +61,7 @@ func storeFile(cfg config.Config) (file, error) {
 	}
 	f, ok := p.(file)
 	if !ok {
-		return "", config.Faults{{Where: cfg.Given("store"), What: "this works with a store in a file alone: sqlite:PATH"}}
+		return "", config.Faults{{Where: cfg.Given("store"), What: "this works with a store in a file alone: write sqlite:PATH"}}
 	}
 	return f, nil
 }
