@@ -108,10 +108,7 @@ func Diagnose(e *Evidence) Diagnosis {
 		d.Fix = Fix{Caller: "Nothing: the request is let through."}
 	default:
 		d.Cause, d.Confidence, d.Evidence = Unknown, Likely, c.context()
-		d.Fix = Fix{
-			Caller:   "Ask whoever runs the server for its log of this request; the time and the answer above say which one it is.",
-			Operator: "Look for the reason in the application's log: the answer does not give it.",
-		}
+		d.Fix = c.fixForUnknown()
 	}
 	for _, f := range found {
 		if f.cause == d.Cause || !f.sure || !byItself[f.cause] || f.heard {
@@ -123,4 +120,31 @@ func Diagnose(e *Evidence) Diagnosis {
 	d.Title = titles[d.Cause]
 	d.Requests = c.requests()
 	return c.mask(d)
+}
+
+// fixForUnknown says how to come to know more.
+func (c *Case) fixForUnknown() Fix {
+	switch {
+	case c.answer == nil && c.Request.URL == "":
+		return Fix{Caller: "Give the URL of the request, too: what was given proves nothing by itself."}
+	case c.answer == nil:
+		return Fix{Caller: "Let the server be asked: what was given proves nothing by itself."}
+	}
+	switch c.answer.Kind {
+	case FaultNone:
+		return Fix{
+			Caller:   "Ask whoever runs the server for its log of this request; the time and the answer above say which one it is.",
+			Operator: "Look for the reason in the application's log: the answer does not give it.",
+		}
+	case FaultName:
+		return Fix{Caller: "See that the host in the URL is spelt right, and that its name resolves from here."}
+	case FaultRefused:
+		return Fix{Caller: "See that the server runs, and that host and port in the URL are its."}
+	case FaultTimeout:
+		return Fix{Caller: "Ask again; if no answer comes, see that the server runs and that no firewall stands before it."}
+	case FaultPlain:
+		return Fix{Caller: "Write the other of http:// and https:// in the URL."}
+	default:
+		return Fix{Caller: "Mend the connection first: no answer came, so nobody has judged the credential."}
+	}
 }

@@ -114,6 +114,26 @@ func TestWhatTheAnswerSays(t *testing.T) {
 	}
 }
 
+// TestNoAnswer: what to do is about the connection, and not about an answer that
+// nobody gave.
+func TestNoAnswer(t *testing.T) {
+	for kind, want := range map[FaultKind]string{
+		FaultName:    "the host in the URL",
+		FaultRefused: "the server runs",
+		FaultTimeout: "Ask again",
+		FaultPlain:   "http://",
+		FaultOther:   "the connection",
+	} {
+		e := asked(t, Answer{Fault: "it fails", Kind: kind}, "Authorization: Bearer "+sound)
+		if d := Diagnose(e); d.Cause != Unknown || !strings.Contains(d.Fix.Caller, want) || d.Fix.Operator != "" {
+			t.Errorf("%s: %s: %+v", kind, d.Cause, d.Fix)
+		}
+	}
+	if d := Diagnose(&Evidence{Now: now, Request: *TokenAlone("notaurl")}); d.Cause != Unknown || !strings.Contains(d.Fix.Caller, "Give the URL") {
+		t.Errorf("%s: %+v", d.Cause, d.Fix)
+	}
+}
+
 // TestClocks: whose clock is off is measured, and the leeway is the rule's.
 func TestClocks(t *testing.T) {
 	soon := jwt(es256, `{"iss":"https://id.example","aud":"orders","iat":@-600,"exp":@+600}`)
