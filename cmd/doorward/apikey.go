@@ -160,7 +160,7 @@ func (a *app) listAPIKeys(keys []machineKey) {
 
 func (a *app) apikeyRevokeCommand() *cobra.Command {
 	return a.facts(a.settings(&cobra.Command{
-		Use:   "revoke {ID | NAME}",
+		Use:   "revoke {ID | NAME | KEY}",
 		Short: "End an API key for good",
 		Long: `End an API key. This server refuses it at once, and every guard that follows
 GET /revocations within a second.`,

@@ -119,7 +119,7 @@ clients renew their tokens; with --use refresh, everybody signs in anew.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&use, "use", string(signing.UseAccess), "whose key: access or refresh")
+	cmd.Flags().StringVar(&use, "use", string(signing.UseAccess), "the `USE` of the key: access or refresh")
 	cmd.Flags().BoolVar(&now, "now", false, "sign with it at once and remove all others: one has leaked")
 	return a.facts(a.settings(cmd, "store", "master-key", "master-key-file", "algorithm"))
 }

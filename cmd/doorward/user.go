@@ -72,7 +72,7 @@ func (a *app) userAddCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "what the person is called")
+	cmd.Flags().StringVar(&name, "name", "", "what the person is called: `NAME`")
 	return a.facts(a.settings(cmd, "store", "password-length"))
 }
 
