@@ -71,7 +71,7 @@ All other scopes are those that the routes of your programs ask for.`,
 			if err != nil {
 				return misused(cmd, "%v", err)
 			}
-			return a.operateNew(cmd, func(ctx context.Context, o operator) error {
+			return a.operateNewOrDev(cmd, func(ctx context.Context, o operator) error {
 				k, text, err := o.CreateAPIKey(ctx, args[0], scopes, life)
 				if err != nil {
 					return err

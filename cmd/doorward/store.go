@@ -25,17 +25,27 @@ func (a *app) locate(ctx context.Context, cfg config.Config) (config.Config, err
 	if there, err := p.there(ctx); err != nil || there {
 		return cfg, err
 	}
-	if dev, err := devStorePath(); err == nil && cfg.Given("store") == "" {
-		if there, _ := file(dev).there(ctx); there {
-			a.complain("no store is named and none is here; this is the one of doorward dev, "+dev, "")
-			cfg.Store = "sqlite:" + dev
-			return cfg, nil
-		}
+	if a.takeDev(ctx, &cfg) {
+		return cfg, nil
 	}
 	return cfg, &failure{
 		text: fmt.Sprintf("there is no store at %s", p.name()),
 		hint: "name the right one with --store, or start doorward serve once, which makes it",
 	}
+}
+
+// takeDev sets the store of doorward dev, if there is one and none was named.
+func (a *app) takeDev(ctx context.Context, cfg *config.Config) bool {
+	dev, err := devStorePath()
+	if err != nil || cfg.Given("store") != "" {
+		return false
+	}
+	there, _ := file(dev).there(ctx)
+	if there {
+		a.complain("no store is named and none is here; this is the one of doorward dev, "+dev, "")
+		cfg.Store = "sqlite:" + dev
+	}
+	return there
 }
 
 // operator is what a command works with that acts on a store which a server
@@ -84,6 +94,25 @@ func (a *app) operateNew(cmd *cobra.Command, fn func(context.Context, operator) 
 		}
 	}
 	return a.operateOn(cmd.Context(), cfg, noKey, fn)
+}
+
+// operateNewOrDev is operateNew for what is done beside doorward dev as well: it
+// makes no store where dev has one.
+func (a *app) operateNewOrDev(cmd *cobra.Command, fn func(context.Context, operator) error) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	p, err := storePlace(cfg)
+	if err != nil {
+		return err
+	}
+	if there, err := p.there(cmd.Context()); err != nil {
+		return err
+	} else if !there && a.takeDev(cmd.Context(), &cfg) {
+		return a.operateOn(cmd.Context(), cfg, noKey, fn)
+	}
+	return a.operateNew(cmd, fn)
 }
 
 // keyOf returns the master key of a store for what is to be done.
