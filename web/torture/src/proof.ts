@@ -12,7 +12,7 @@ export interface Proof {
 }
 
 export const proofs: readonly Proof[] = [
-  { twist: 'keyless', scenario: 'answer lost', transport: 'cookie', check: 'rotation' },
+  { twist: 'keyless', scenario: 'answers lost', transport: 'cookie', check: 'rotation' },
   { twist: 'eager', scenario: 'two tabs', transport: 'bearer', check: 'rotation' },
   { twist: 'hasty', scenario: 'answer lost', transport: 'bearer', check: 'sign-out nobody asked for' },
   {

@@ -78,6 +78,17 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'answers lost',
+    about: 'the answer to a renewal is lost, and so is that to the second try',
+    either: true,
+    async run(world) {
+      await world.signIn(1)
+      let tries = 0
+      world.proxy.rules.push((each) => (isRefresh(each) && ++tries <= 2 ? { lost: 'cut' } : undefined))
+      await world.renewals(2)
+    },
+  },
+  {
     name: 'every tenth lost',
     about: 'every tenth answer is lost, and every third of a renewal; two tabs',
     comparable: true,
