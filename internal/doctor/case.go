@@ -31,6 +31,7 @@ type Case struct {
 	form       map[string]string
 	loginGoal  string // where a redirect to a sign-in page goes
 	keys       keyVerdict
+	prose      map[string]bool // lines of proof that quote from prose
 }
 
 type word struct {
@@ -38,6 +39,7 @@ type word struct {
 	who   string
 	plain bool
 	quote string
+	prose bool // it stands in a text that says more than this
 }
 
 type seenMark struct {
@@ -56,7 +58,7 @@ const (
 )
 
 func newCase(e *Evidence) *Case {
-	c := &Case{Evidence: e, cred: findCredential(&e.Request)}
+	c := &Case{Evidence: e, cred: findCredential(&e.Request), prose: map[string]bool{}}
 	if c.cred.place != nowhere && !signedScheme(c.cred.scheme) && !strings.EqualFold(c.cred.scheme, "Basic") {
 		if t := ReadToken(strings.TrimSpace(c.cred.value)); t != nil && t.JWT && (t.Claims != nil || t.JWE) {
 			c.token = t
@@ -74,7 +76,7 @@ func newCase(e *Evidence) *Case {
 }
 
 // readable names what is no statement of a server about this request.
-var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[^.";\n<]*|401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<(meta|input|link)\b[^>]*>|"[A-Za-z_-]*(csrf|xsrf)[A-Za-z_-]*"\s*:\s*"[^"]*"|<script[\s\S]*?</script>`)
+var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[^.";\n<]*|401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<(meta|input|link)\b[^>]*>|\s(data-[\w-]+|aria-[\w-]+|alt|title|content)="[^"]*"|"[A-Za-z_-]*(csrf|xsrf)[A-Za-z_-]*"\s*:\s*"[^"]*"|<script[\s\S]*?</script>`)
 
 // enumeration is a sentence that leaves open which of several it is.
 var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |have |is |was |were |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
@@ -98,7 +100,10 @@ func (c *Case) read() {
 			b.WriteString(v + "\n")
 		}
 	}
-	if c.answer.Status >= 300 {
+	if said, err := url.PathUnescape(c.answer.Get("Grpc-Message")); err == nil {
+		b.WriteString(said + "\n")
+	}
+	if c.answer.Status >= 300 || refusedInside(c.answer) {
 		body := c.answer.Body
 		var doc struct {
 			Code doorward.Code `json:"code"`
@@ -118,7 +123,11 @@ func (c *Case) read() {
 	exact := enumeration.ReplaceAllString(c.text, "invalid_token")
 	for _, p := range phrases {
 		if q := quoteWords(exact, p.pattern); q != "" {
-			c.said = append(c.said, word{p.means, p.who, p.plain, q})
+			stated, prose := statement(exact, p.pattern.FindStringIndex(exact))
+			if p.who == "" && !stated {
+				continue
+			}
+			c.said = append(c.said, word{p.means, p.who, p.plain, q, p.who == "" && prose})
 		}
 	}
 	if len(c.said) > 0 && c.said[0].plain {
@@ -150,7 +159,12 @@ func (c *Case) says(cause Cause) *word {
 	return nil
 }
 
-func (c *Case) heard(w *word) string {
+func (c *Case) heard(w *word) (line string) {
+	defer func() {
+		if w.prose {
+			c.prose[line] = true
+		}
+	}()
 	if w.who != "" {
 		return fmt.Sprintf("the answer says %q, in the words of %s", w.quote, w.who)
 	}
@@ -183,6 +197,8 @@ func (c *Case) judgeOutcome() outcome {
 	probed := c.Request.Unsafe() && len(c.Hops) > 0 && c.Hops[0].Method != c.Request.Method
 	switch s := c.answer.Status; {
 	case s == 401 || s == 407 || s == 403 || s == 419 || s == 431 || s == 426 || s == 429 || s == 421 || s == 440 || s == 498 || s == 499 || s >= 494 && s <= 497 || s == 463 || s == 511:
+		return refused
+	case refusedInside(c.answer):
 		return refused
 	case s == 400 && (c.word != nil || len(c.said) > 0 || c.signIn || c.cred.form() != nil):
 		return refused

@@ -92,6 +92,12 @@ func Diagnose(e *Evidence) Diagnosis {
 			}
 		}
 	}
+	for _, f := range found {
+		// What nobody but the server knows is as sure as its words are plain.
+		if onlyTheServerKnows[f.cause] && slices.ContainsFunc(f.proof, func(line string) bool { return c.prose[line] }) {
+			f.sure = false
+		}
+	}
 	d := Diagnosis{Evidence: []string{}, Also: []Cause{}, Hops: c.steps()}
 	switch {
 	case len(found) > 0 && found[0].cause != noChallenge:
