@@ -25,7 +25,7 @@ var brokenStores = fleet.Broken{
 	"answers an ending before its commit": func(s server.Store) server.Store { return early{s} },
 	"takes a used token for a current":    func(s server.Store) server.Store { return generous{s} },
 	"forgets the key of an attempt":       func(s server.Store) server.Store { return forgetful{s} },
-	"reads what it read a moment ago":     func(s server.Store) server.Store { return &stale{Store: s} },
+	"reads what it read a while ago":      func(s server.Store) server.Store { return &stale{Store: s} },
 	"loses a swap now and then":           func(s server.Store) server.Store { return &lossy{Store: s} },
 	"does not hear of other nodes":        func(s server.Store) server.Store { return deaf{s} },
 }
@@ -119,7 +119,7 @@ func (b forgetful) SwapSession(ctx context.Context, old, next session.Session) (
 	return b.Store.SwapSession(ctx, old, next)
 }
 
-// stale answers reads from memory for 20 ms, or until a swap shows that they
+// stale answers reads from memory for two seconds, or until a swap shows that they
 // are old.
 type stale struct {
 	server.Store
@@ -132,7 +132,7 @@ type reading struct {
 }
 
 func (b *stale) ReadSession(ctx context.Context, id ulid.ID) (auth.Standing, error) {
-	if r, ok := b.read.Load(id); ok && time.Since(r.(reading).at) < 20*time.Millisecond {
+	if r, ok := b.read.Load(id); ok && time.Since(r.(reading).at) < 2*time.Second {
 		return r.(reading).st, nil
 	}
 	st, err := b.Store.ReadSession(ctx, id)
