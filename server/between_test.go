@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,16 +14,20 @@ import (
 )
 
 // meddling is a store in which something happens between the look and the
-// write of a story, once.
+// write of a request's story, once. What the server writes by itself, such as
+// its ledger, is left alone.
 type meddling struct {
 	auth.Store
-	between func()
+	act atomic.Pointer[func()]
 }
 
+func (m *meddling) between(act func()) { m.act.Store(&act) }
+
 func (m *meddling) Update(ctx context.Context, fn func(auth.Tx) error) error {
-	if act := m.between; act != nil {
-		m.between = nil
-		act()
+	if ctx.Value(http.ServerContextKey) != nil {
+		if act := m.act.Swap(nil); act != nil {
+			(*act)()
+		}
 	}
 	return m.Store.Update(ctx, fn)
 }
@@ -44,7 +49,7 @@ func TestBetween(t *testing.T) {
 	suspend := func() { h.act(t, []string{"suspend", email}) }
 	activate := func() { h.act(t, []string{"activate", email}) }
 
-	meddler.between = suspend
+	meddler.between(suspend)
 	if status, p := h.post(t, "/auth/login", map[string]string{"email": email, "password": testPassword}); status != http.StatusForbidden || p.Code != "ACCOUNT_SUSPENDED" {
 		t.Errorf("suspended while signing in: %d %s", status, p.Code)
 	}
@@ -53,7 +58,7 @@ func TestBetween(t *testing.T) {
 	bearer := func(p pair) string { return "Authorization: Bearer " + p.AccessToken }
 	change := map[string]string{"current": testPassword, "new": "a password of another kind"}
 	p := h.login(t, email)
-	meddler.between = suspend
+	meddler.between(suspend)
 	if status, p := h.post(t, "/auth/password", change, bearer(p)); status != http.StatusUnauthorized || p.Code != "TOKEN_REVOKED" {
 		t.Errorf("suspended while changing the password: %d %s", status, p.Code)
 	}
@@ -61,7 +66,7 @@ func TestBetween(t *testing.T) {
 	p = h.login(t, email) // by the old password: nothing was changed
 
 	// Another hash of the same password, as a login beside it may store.
-	meddler.between = func() {
+	meddler.between(func() {
 		err := meddler.Store.Update(t.Context(), func(tx auth.Tx) error {
 			u, err := tx.UserByEmail(email)
 			if err != nil {
@@ -73,7 +78,7 @@ func TestBetween(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	}
+	})
 	if status, p := h.post(t, "/auth/password", change, bearer(p)); status != http.StatusNoContent {
 		t.Errorf("hashed anew while changing the password: %d %s", status, p.Code)
 	}
