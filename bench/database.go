@@ -120,7 +120,7 @@ func (db *database) open(ctx context.Context, fn func(auth.Store) error) error {
 
 // makeKeys lets the server make its keys and opens them.
 func (db *database) makeKeys(ctx context.Context, store auth.Store) error {
-	stories, done, err := server.Operate(server.Config{Store: store, MasterKey: db.master.Reveal(), Issuer: issuer})
+	stories, done, err := server.Operate(ctx, server.Config{Store: store, MasterKey: db.master.Reveal(), Issuer: issuer})
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (db *database) makeKeys(ctx context.Context, store auth.Store) error {
 // apiKey makes an API key with a scope.
 func (db *database) apiKey(ctx context.Context, scope string) (text string, err error) {
 	err = db.open(ctx, func(store auth.Store) error {
-		stories, done, err := server.Operate(server.Config{Store: store, MasterKey: db.master.Reveal(), Issuer: issuer})
+		stories, done, err := server.Operate(ctx, server.Config{Store: store, MasterKey: db.master.Reveal(), Issuer: issuer})
 		if err != nil {
 			return err
 		}

@@ -202,7 +202,7 @@ func (s *Server) End(t testing.TB, session Session) {
 // store.
 func (s *Server) operate(t testing.TB, act func(*auth.Auth) error) {
 	t.Helper()
-	stories, done, err := server.Operate(s.config)
+	stories, done, err := server.Operate(t.Context(), s.config)
 	if err != nil {
 		t.Fatal(err)
 	}

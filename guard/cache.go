@@ -15,6 +15,7 @@ import (
 type entry struct {
 	sum       [sha256.Size]byte // of the token; the token itself is not kept
 	keys      *verify.KeySet    // that it was verified with
+	life      time.Duration     // that it was cut to
 	claims    *verify.Claims
 	principal *doorward.Principal
 

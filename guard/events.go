@@ -66,7 +66,7 @@ func (r *reading) begin(ev event) error {
 	if ev.kind != eventSnapshot && (ev.kind != eventResumed || !r.resumes) {
 		return fmt.Errorf("it begins with %.40q", ev.kind)
 	}
-	var data struct{ Keep float64 } // seconds
+	var data struct{ Life, Keep float64 } // seconds
 	if err := json.Unmarshal([]byte(ev.data), &data); err != nil {
 		return fmt.Errorf("the event %q is not JSON", ev.kind)
 	}
@@ -75,6 +75,7 @@ func (r *reading) begin(ev event) error {
 	defer s.mu.Unlock()
 	// Bounded before it is multiplied: what is sent may be any number.
 	s.keep = time.Duration(min(max(data.Keep, minKeep.Seconds()), maxKeep.Seconds()) * float64(time.Second))
+	s.life.Store(int64(min(max(data.Life, 0), maxKeep.Seconds()) * float64(time.Second)))
 	if ev.kind == eventSnapshot {
 		// The position may be of a log that is no more.
 		s.position = ""

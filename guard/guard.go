@@ -43,7 +43,8 @@ type Config struct {
 
 	// MaxLife is how long after it was issued a token is taken at most, whatever
 	// its `exp` says; zero means to its `exp`. With it a shorter life, once
-	// configured, holds for tokens that were issued before as well.
+	// configured, holds for tokens that were issued before as well. A Stream
+	// tells the life that its server has configured, and the shorter one counts.
 	MaxLife time.Duration
 
 	// Algorithms are the only ones taken; none means all of
@@ -97,6 +98,7 @@ type Guard struct {
 	revocations Revocations
 	apiKeys     *keyring // nil where no API keys are taken
 	maxLife     time.Duration
+	stream      *Stream // nil where another Revocations is used
 	cache       *cache
 	cors        *cors.Policy
 	wire        doorward.Wire
@@ -165,6 +167,7 @@ func New(c Config) (*Guard, error) {
 	}
 	if s, ok := c.Revocations.(*Stream); ok {
 		s.attach(g.keys)
+		g.stream = s
 	}
 	if c.Introspector == nil {
 		c.Introspector, _ = c.Revocations.(Introspector)
@@ -238,13 +241,13 @@ func (g *Guard) authenticate(ctx context.Context, token string, now time.Time) (
 		_, err := verify.KeyID(token) // says so, before anything is spent on it
 		return nil, err
 	}
-	sum := digest(token)
+	sum, life := digest(token), g.life()
 	if seen := g.cache.get(&sum); seen != nil {
 		keys, err := g.keys.Keys(ctx, seen.claims.KeyID)
 		if err != nil {
 			return nil, err
 		}
-		if keys == seen.keys {
+		if keys == seen.keys && life == seen.life {
 			return seen, seen.claims.Active(now)
 		}
 	}
@@ -260,7 +263,7 @@ func (g *Guard) authenticate(ctx context.Context, token string, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	if end := claims.IssuedAt.Add(g.maxLife); g.maxLife > 0 && end.Before(claims.ExpiresAt) {
+	if end := claims.IssuedAt.Add(life); life > 0 && end.Before(claims.ExpiresAt) {
 		claims.ExpiresAt = end
 		if err := claims.Active(now); err != nil {
 			return nil, err
@@ -268,9 +271,22 @@ func (g *Guard) authenticate(ctx context.Context, token string, now time.Time) (
 	}
 	// Only what was verified is remembered: a flood of made-up tokens costs
 	// a look each and pushes no good one out.
-	seen := &entry{sum: sum, keys: keys, claims: claims, principal: claims.Principal()}
+	seen := &entry{sum: sum, keys: keys, life: life, claims: claims, principal: claims.Principal()}
 	g.cache.add(seen, now)
 	return seen, nil
+}
+
+// life returns how long after it was issued a token is taken at most; zero for
+// as long as it says.
+func (g *Guard) life() time.Duration {
+	if g.stream == nil {
+		return g.maxLife
+	}
+	told := g.stream.accessLife()
+	if g.maxLife == 0 || told == 0 {
+		return max(g.maxLife, told)
+	}
+	return min(g.maxLife, told)
 }
 
 // checkSession returns an error if the session has ended, or if that cannot be

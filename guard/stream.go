@@ -113,6 +113,7 @@ type Stream struct {
 
 	size  atomic.Int64 // of ended, so that the usual case, none, takes no lock
 	known atomic.Int64 // when all endings were known here: nanoseconds after begun; below zero for never
+	life  atomic.Int64 // of an access token, in nanoseconds; zero where the server does not tell it
 
 	mu       sync.RWMutex
 	ended    map[string]learned
@@ -260,6 +261,10 @@ func (s *Stream) status(silence time.Duration) StreamStatus {
 }
 
 // attach has keys fetched again when the issuer's have changed.
+// accessLife returns for how long the server takes an access token, counted from
+// when it was issued; zero if that is not known.
+func (s *Stream) accessLife() time.Duration { return time.Duration(s.life.Load()) }
+
 func (s *Stream) attach(keys KeySource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -488,6 +488,47 @@ func TestGuardWithStream(t *testing.T) {
 	}
 }
 
+// A server that has its access tokens live shorter from now on forgets endings
+// sooner: no token that was issued before may outlive them.
+func TestGuardTakesTheShorterLife(t *testing.T) {
+	i := newIssuer(t)
+	shorter := make(chan struct{})
+	begins := func(life string) string {
+		return "event: snapshot\ndata: {\"life\":" + life + ",\"keep\":1800,\"heartbeat\":5}\n\n"
+	}
+	w := &wire{answers: []answerer{
+		streamed(func(l *line) {
+			l.say(begins("86400"), currentEvent())
+			<-shorter
+			l.Close()
+		}),
+		streamed(func(l *line) {
+			l.say(begins("300"), currentEvent())
+			<-l.r.Context().Done()
+		}),
+	}}
+	s := follow(t, w)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := i.clock.now()
+	old := i.token(t, "sid", "s1", "iat", now.Add(-time.Hour).Unix(), "exp", now.Add(time.Hour).Unix())
+	g := i.guard(t, func(c *Config) { c.Revocations, c.MaxLife = s, 12*time.Hour })
+	if _, d := g.Verify(t.Context(), old); d != nil {
+		t.Fatalf("%+v", d)
+	}
+	close(shorter)
+	for s.Status().Opened < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if _, d := g.Verify(t.Context(), old); codeOf(d) != doorward.TokenExpired {
+		t.Errorf("an hour after it was issued, where tokens live for 5 minutes: %+v", d)
+	}
+	if _, d := g.Verify(t.Context(), i.token(t, "sid", "s1")); d != nil {
+		t.Errorf("%+v", d)
+	}
+}
+
 // However the bytes of a stream are cut up, it has the same events, and none is
 // larger than it may be.
 func FuzzEvents(f *testing.F) {

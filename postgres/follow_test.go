@@ -1,16 +1,83 @@
 package postgres
 
 import (
-	"context"
 	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/hashpool"
+	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/pgtest"
+	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/signing"
 	"github.com/doorward/doorward/internal/ulid"
 )
+
+// node is what a server knows of the endings in a store.
+type node struct {
+	*auth.Auth
+	t *testing.T
+}
+
+func startNode(t *testing.T, s *Store) node {
+	t.Helper()
+	const life = 15 * time.Minute
+	pool := hashpool.New(1)
+	a := auth.New(auth.Config{
+		Store: s, Master: secret.NewMasterKey(), Issuer: "https://auth.example.com", AccessLife: life, Life: session.DefaultLife,
+		Access: signing.AccessPolicy("ES256", life), Refresh: signing.RefreshPolicy(session.DefaultLife.Absolute),
+		Hash: password.DefaultParams, Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Retention: auth.Keep{Sessions: time.Hour, Events: time.Hour, Denials: time.Hour, MaxDenials: 1000},
+	})
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); pool.Close() })
+	return node{a, t}
+}
+
+// await waits until the node knows that these have ended.
+func (n node) await(ids []ulid.ID) {
+	n.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		missing := 0
+		for _, id := range ids {
+			if _, ended := n.Revoked().Ended(id.String()); !ended {
+				missing++
+			}
+		}
+		if missing == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			n.t.Fatalf("%d of %d endings were not told", missing, len(ids))
+		}
+	}
+}
+
+func (n node) seq(id ulid.ID) int64 {
+	end, _ := n.Revoked().Ended(id.String())
+	return end.Seq
+}
+
+// end ends sessions as another node would.
+func end(t *testing.T, s *Store, at time.Time, ids []ulid.ID) {
+	t.Helper()
+	for _, id := range ids {
+		err := s.Update(t.Context(), func(tx auth.Tx) error {
+			_, err := tx.EndSession(id, session.End{At: at, Reason: session.EndLogout})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // TestFollowAfterALoss: a standby that takes over and lacks the latest entries
 // gives their numbers to others. Who follows the log sees those all the same.
@@ -26,50 +93,12 @@ func TestFollowAfterALoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(standby.Close)
-	s := openAt(t, pgtest.URL(database, primary, standby))
+	url := pgtest.URL(database, primary, standby)
+	s, other := openAt(t, url), openAt(t, url)
 	ids := fill(t, s, 100)
-	seen := make(chan auth.Revocation, 1000)
-	ctx, stop := context.WithCancel(t.Context())
-	followed := make(chan error, 1)
-	go func() {
-		followed <- s.Follow(ctx, 0, func(rs []auth.Revocation) {
-			for _, r := range rs {
-				seen <- r
-			}
-		})
-	}()
-	end := func(ids []ulid.ID) {
-		t.Helper()
-		for _, id := range ids {
-			err := s.Update(t.Context(), func(tx auth.Tx) error {
-				_, err := tx.EndSession(id, session.End{At: time.Now(), Reason: session.EndLogout})
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	last := map[string]int64{}
-	await := func(ids []ulid.ID) {
-		t.Helper()
-		for missing := len(ids); missing > 0; {
-			select {
-			case r := <-seen:
-				last[r.Subject] = r.Seq
-			case <-time.After(time.Minute):
-				t.Fatalf("%d of %d endings were not told", missing, len(ids))
-			}
-			missing = 0
-			for _, id := range ids {
-				if last[id.String()] == 0 {
-					missing++
-				}
-			}
-		}
-	}
-	end(ids[:3])
-	await(ids[:3])
+	n := startNode(t, s)
+	end(t, other, time.Now(), ids[:3])
+	n.await(ids[:3])
 	// From here on the primary does not wait for the standby, which is away.
 	err = errors.Join(
 		primary.Exec(t.Context(), "postgres", "ALTER SYSTEM RESET synchronous_standby_names"),
@@ -79,23 +108,78 @@ func TestFollowAfterALoss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end(ids[3:50])
-	await(ids[3:50])
+	end(t, other, time.Now(), ids[3:50])
+	n.await(ids[3:50])
 	if err := errors.Join(primary.Kill(), standby.Start(), standby.Promote()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); s.Check(t.Context()) != nil; {
+	for deadline := time.Now().Add(time.Minute); other.Check(t.Context()) != nil; {
 		if time.Now().After(deadline) {
 			t.Fatal("the store does not find the new primary")
 		}
 	}
-	end(ids[50:60])
-	await(ids[50:60])
-	if last[ids[50].String()] > last[ids[49].String()] {
+	end(t, other, time.Now(), ids[50:60])
+	n.await(ids[50:60])
+	if n.seq(ids[50]) > n.seq(ids[49]) {
 		t.Error("no number was given anew, which this test is about")
 	}
-	stop()
-	if err := <-followed; err != nil {
-		t.Error(err)
+}
+
+// TestFollowAnotherLog: the same where what the log has kept is old, and where a
+// connection is refused before one is made.
+func TestFollowAnotherLog(t *testing.T) {
+	for name, test := range map[string]struct {
+		kept    time.Duration // how old the entries are that are kept
+		refused bool
+	}{
+		"new entries kept":     {time.Second, false},
+		"only old ones kept":   {20 * time.Minute, false},
+		"refused in between":   {time.Second, true},
+		"refused, old entries": {20 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.Database(t)
+			other := openAt(t, url)
+			exec := func(sql string) {
+				t.Helper()
+				if _, err := other.pool.Exec(t.Context(), sql); err != nil {
+					t.Fatal(sql, err)
+				}
+			}
+			role := "node_" + strings.ToLower(ulid.New(time.Now()).String())
+			exec("CREATE ROLE " + role + " SUPERUSER LOGIN PASSWORD 'x'")
+			s := openAt(t, strings.Replace(url, pgtest.User+":"+pgtest.Password, role+":x", 1))
+			ids := fill(t, other, 20)
+			n := startNode(t, s)
+			end(t, other, time.Now().Add(-test.kept), ids[:5])
+			end(t, other, time.Now(), ids[5:10])
+			n.await(ids[:10])
+
+			var first int64
+			row := other.pool.QueryRow(t.Context(), "SELECT min(seq) FROM doorward.revocation WHERE subject = $1", ids[5].String())
+			if err := row.Scan(&first); err != nil {
+				t.Fatal(err)
+			}
+			if test.refused {
+				exec("ALTER ROLE " + role + " NOLOGIN")
+			}
+			exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
+			number := strconv.FormatInt(first, 10)
+			exec("DELETE FROM doorward.revocation WHERE seq >= " + number)
+			exec("ALTER TABLE doorward.revocation ALTER COLUMN seq RESTART WITH " + number)
+			if test.refused {
+				if s.Check(t.Context()) == nil {
+					t.Error("the node is not refused, which this test is about")
+				}
+				time.Sleep(time.Second) // for it to try
+				exec("ALTER ROLE " + role + " LOGIN")
+			}
+			end(t, other, time.Now(), ids[10:13])
+			n.await(ids[10:13])
+			if n.seq(ids[10]) > n.seq(ids[9]) {
+				t.Error("no number was given anew, which this test is about")
+			}
+		})
 	}
 }

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"time"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -39,7 +37,7 @@ func (t *tx) InsertKey(k signing.Record) error {
 	}
 	err := t.insert(insertKey, text(k.ID), text(k.Use), text(k.Algorithm), sealed, millis(k.CreatedAt), millis(k.ActiveAt))
 	if err == nil {
-		t.revoke(auth.Revocation{Kind: auth.ChangedKeys, Subject: k.ID, At: time.Now()})
+		t.revoke(auth.Revocation{Kind: auth.ChangedKeys, Subject: k.ID})
 	}
 	return err
 }
@@ -47,7 +45,7 @@ func (t *tx) InsertKey(k signing.Record) error {
 func (t *tx) DeleteKey(id string) error {
 	err := t.update(deleteKey, text(id))
 	if err == nil {
-		t.revoke(auth.Revocation{Kind: auth.ChangedKeys, Subject: id, At: time.Now()})
+		t.revoke(auth.Revocation{Kind: auth.ChangedKeys, Subject: id})
 	}
 	return err
 }

@@ -23,7 +23,7 @@ const (
 // there is none.
 func (s *Store) MasterKey(ctx context.Context) (key secret.MasterKey, err error) {
 	err = s.View(ctx, func(t auth.Tx) (err error) {
-		key, err = t.(*tx).masterKey()
+		key, err = t.MasterKey()
 		return err
 	})
 	return key, err
@@ -39,7 +39,7 @@ func (s *Store) MakeMasterKey(ctx context.Context) (key secret.MasterKey, err er
 			return err
 		}
 		t := a.(*tx)
-		if key, err = t.masterKey(); err != nil || !key.IsZero() || len(sealed) > 0 {
+		if key, err = t.MasterKey(); err != nil || !key.IsZero() || len(sealed) > 0 {
 			return err
 		}
 		key = secret.NewMasterKey()
@@ -56,7 +56,7 @@ func ForgetMasterKey(a auth.Tx) error {
 	return err
 }
 
-func (t *tx) masterKey() (secret.MasterKey, error) {
+func (t *tx) MasterKey() (secret.MasterKey, error) {
 	text, err := one(t, pgx.RowTo[string], selectMasterKey)
 	if errors.Is(err, auth.ErrNotFound) {
 		return secret.MasterKey{}, nil

@@ -10,7 +10,8 @@ import (
 
 const (
 	insertRevocations = `INSERT INTO doorward.revocation (kind, subject, at, reason, by)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])`
+		SELECT kind, subject, coalesce(at, (extract(epoch FROM clock_timestamp()) * 1000)::bigint), reason, by
+		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS r (kind, subject, at, reason, by)`
 	selectRevocations = `SELECT seq, kind, subject, at, reason, by FROM doorward.revocation
 		WHERE seq > $1 AND at >= $2 ORDER BY seq LIMIT $3`
 
@@ -39,9 +40,9 @@ func (t *tx) queueRevocations(b *pgx.Batch) {
 	}
 	n := len(t.revoked)
 	kinds, subjects, reasons, bys := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	at := make([]int64, n)
+	at := make([]any, n) // NULL: now, by the clock that all nodes share
 	for i, r := range t.revoked {
-		kinds[i], subjects[i], at[i], reasons[i], bys[i] = text(r.Kind), text(r.Subject), millis(r.At), text(r.Reason), text(r.By)
+		kinds[i], subjects[i], at[i], reasons[i], bys[i] = text(r.Kind), text(r.Subject), optionalMillis(r.At), text(r.Reason), text(r.By)
 	}
 	b.Queue(advisoryLock, lockStore, lockLog)
 	b.Queue(insertRevocations, kinds, subjects, at, reasons, bys)

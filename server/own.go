@@ -17,7 +17,16 @@ import (
 
 type ownKeys struct{ ring *auth.Keyring }
 
-func (k ownKeys) Keys(context.Context, string) (*verify.KeySet, error) { return k.ring.Public(), nil }
+func (k ownKeys) Keys(ctx context.Context, kid string) (*verify.KeySet, error) {
+	set := k.ring.Public()
+	if _, ok := set.Key(kid); ok {
+		return set, nil
+	}
+	if err := k.ring.Look(ctx); err != nil {
+		return nil, err
+	}
+	return k.ring.Public(), nil
+}
 
 type ownEndings struct{ revoked *auth.Revoked }
 

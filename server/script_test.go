@@ -226,7 +226,7 @@ func (h *house) operate(t *testing.T, act func(context.Context, *auth.Auth) erro
 	defer beside.Close()
 	cfg := h.settings()
 	cfg.Store = beside
-	stories, done, err := server.Operate(cfg)
+	stories, done, err := server.Operate(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

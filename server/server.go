@@ -191,20 +191,25 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 // Operate returns the stories for an operator's command on a store that a
-// server may be running on. Nothing is started; Master keys are needed only
-// for what concerns keys.
-func Operate(cfg Config) (*auth.Auth, func(), error) {
+// server may be running on, and what ends them. They go by the clock that the
+// servers go by. Master keys are needed only for what concerns keys.
+func Operate(ctx context.Context, cfg Config) (*auth.Auth, func(), error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, nil, err
 	}
-	pool := hashpool.New(1)
-	stories, err := cfg.stories(pool)
+	_, stopClock, err := startClock(ctx, &cfg)
 	if err != nil {
-		pool.Close()
 		return nil, nil, err
 	}
-	return stories, pool.Close, nil
+	pool := hashpool.New(1)
+	done := func() { pool.Close(); stopClock() }
+	stories, err := cfg.stories(pool)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return stories, done, nil
 }
 
 // ServeHTTP answers a request.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/signing"
 )
 
@@ -19,6 +20,9 @@ func scanKey(r *stmt) signing.Record {
 		Sealed: append([]byte(nil), r.bytesAt(3)...), CreatedAt: r.timeAt(4), ActiveAt: r.timeAt(5),
 	}
 }
+
+// MasterKey finds none: it is in a file beside the store.
+func (t *tx) MasterKey() (secret.MasterKey, error) { return secret.MasterKey{}, nil }
 
 func (t *tx) Keys() ([]signing.Record, error) { return all(t.prepare(selectKeys), scanKey) }
 

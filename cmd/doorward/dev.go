@@ -210,7 +210,7 @@ func checkDev(ctx context.Context, cfg config.Config, store auth.Store) (ada boo
 func (a *app) seed(ctx context.Context, cfg config.Config, store auth.Store) error {
 	sc := a.serverConfig(cfg)
 	sc.Store, sc.Issuer, sc.MasterKey = store, "http://localhost", secret.NewMasterKey().Reveal() // it signs nothing
-	stories, done, err := server.Operate(sc)
+	stories, done, err := server.Operate(ctx, sc)
 	if err != nil {
 		return err
 	}

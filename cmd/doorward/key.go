@@ -105,7 +105,7 @@ clients renew their tokens; with --use refresh, everybody signs in anew.`,
 			}
 			return a.operateOn(cmd.Context(), cfg, a.needKey, func(ctx context.Context, o operator) error {
 				if err := o.Keys().Load(ctx); err != nil {
-					return explainKey(err)
+					return explainKey(cfg, err)
 				}
 				if err := o.Keys().Rotate(ctx, signing.Use(use), now); err != nil {
 					return err
@@ -179,7 +179,7 @@ func (a *app) seal(ctx context.Context, o operator) error {
 	}
 	n, err := o.Keys().Reseal(ctx, kept, postgres.ForgetMasterKey)
 	if err != nil {
-		return explainKey(err)
+		return explainKey(o.cfg, err)
 	}
 	a.say("sealed %d keys anew and removed the master key from the database; start the servers again with the one that was given", n)
 	return nil

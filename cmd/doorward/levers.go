@@ -55,7 +55,7 @@ func (l *levers) expire(w http.ResponseWriter, r *http.Request) {
 	expired := now.Add(-time.Minute)
 	issued := expired.Add(p.IssuedAt.Sub(p.ExpiresAt))
 	var token string
-	err := l.operate(func(stories *auth.Auth) (err error) {
+	err := l.operate(r.Context(), func(stories *auth.Auth) (err error) {
 		if err := stories.Keys().Load(r.Context()); err != nil {
 			return err
 		}
@@ -93,21 +93,21 @@ func (l *levers) suspend(w http.ResponseWriter, r *http.Request) {
 		l.refuse(w, doorward.BadInput(doorward.InvalidRequest, "", "Only "+devEmail+" is suspended from here: no other account could be activated again"))
 		return
 	}
-	l.setAccount(w, func(stories *auth.Auth) error {
+	l.setAccount(r.Context(), w, func(stories *auth.Auth) error {
 		_, err := stories.Suspend(r.Context(), devEmail)
 		return err
 	})
 }
 
 func (l *levers) activate(w http.ResponseWriter, r *http.Request) {
-	l.setAccount(w, func(stories *auth.Auth) error {
+	l.setAccount(r.Context(), w, func(stories *auth.Auth) error {
 		_, err := stories.Activate(r.Context(), devEmail)
 		return err
 	})
 }
 
-func (l *levers) setAccount(w http.ResponseWriter, story func(*auth.Auth) error) {
-	if err := l.operate(story); err != nil {
+func (l *levers) setAccount(ctx context.Context, w http.ResponseWriter, story func(*auth.Auth) error) {
+	if err := l.operate(ctx, story); err != nil {
 		l.unavailable(w, err)
 		return
 	}
@@ -116,8 +116,8 @@ func (l *levers) setAccount(w http.ResponseWriter, story func(*auth.Auth) error)
 
 // operate gives fn the stories as an operator's command beside the server has
 // them.
-func (l *levers) operate(fn func(*auth.Auth) error) error {
-	stories, done, err := server.Operate(l.config)
+func (l *levers) operate(ctx context.Context, fn func(*auth.Auth) error) error {
+	stories, done, err := server.Operate(ctx, l.config)
 	if err != nil {
 		return err
 	}

@@ -50,9 +50,12 @@ func keptKey(ctx context.Context, cfg config.Config, db *postgres.Store) (secret
 	case kept.IsZero() || kept.Reveal() == cfg.MasterKey.Reveal():
 		return cfg.MasterKey, nil
 	}
-	where := cfg.Given("master-key")
-	return kept, &failure{
-		text: where + ": the keys are sealed under a master key that is kept in the database, and another one is given",
+	return kept, otherMasterKey(cfg)
+}
+
+func otherMasterKey(cfg config.Config) error {
+	return &failure{
+		text: cfg.Given("master-key") + ": the keys are sealed under a master key that is kept in the database, and another one is given",
 		hint: "doorward key seal, with the one that is given, seals them anew under it and removes the other; or give none",
 	}
 }
@@ -161,7 +164,10 @@ func noMasterKey(p place) error {
 const forgetKeys = "doorward key forget --yes, after which everybody signs in anew; accounts and passwords stay"
 
 // explainKey tells an operator what a key that does not fit means.
-func explainKey(err error) error {
+func explainKey(cfg config.Config, err error) error {
+	if errors.Is(err, auth.ErrOtherMasterKey) {
+		return otherMasterKey(cfg)
+	}
 	if !errors.Is(err, secret.ErrWrongKey) {
 		return err
 	}

@@ -108,7 +108,7 @@ func (a *app) serve(ctx context.Context, cfg config.Config, r role) (err error) 
 	sc.Store, sc.MasterKey = store, key.Reveal()
 	srv, err := server.New(ctx, sc)
 	if err != nil {
-		return explainKey(err)
+		return explainKey(cfg, err)
 	}
 	defer srv.Close()
 	context.AfterFunc(ctx, srv.EndStreams) // or the drain would wait for them

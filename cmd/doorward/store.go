@@ -142,7 +142,7 @@ func (a *app) operateOn(ctx context.Context, cfg config.Config, key keyOf, fn fu
 	if sc.Issuer == "" {
 		sc.Issuer = "http://localhost" // no token is signed here
 	}
-	stories, done, err := server.Operate(sc)
+	stories, done, err := server.Operate(ctx, sc)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func New(cfg Config) *Auth {
 	return &Auth{
 		cfg: cfg, store: cfg.Store, now: cfg.Now, log: cfg.Log,
 		keys: newKeyring(cfg), revoked: newRevoked(cfg.AccessLife), ledger: newLedger(cfg),
-		recent: newRecent(cfg.AccessLife + revokedMargin), touched: newTouches(cfg.Store),
+		recent: newRecent(cfg.AccessLife), touched: newTouches(cfg.Store),
 		signups: make(chan struct{}, maxSignups),
 		dummy:   password.Dummy(cfg.Hash),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ const boxPurpose = "keys"
 // Keyring is the server's own keys, opened. It is read without a lock.
 type Keyring struct {
 	store    Store
+	master   secret.MasterKey
 	box      *secret.Box // nil without a master key
 	policies []signing.Policy
 	now      func() time.Time
@@ -30,7 +32,9 @@ type Keyring struct {
 	// Whoever reads the keys puts them in force before the next one reads, or
 	// an older set could come last.
 	loading sync.Mutex
-	stale   bool // the stored keys may be others than those in force
+	stale   bool      // the stored keys may be others than those in force
+	looked  time.Time // when they were last looked up for a token
+	failure error     // of that look
 }
 
 // ring is what the keys come to at one moment. It is never changed; when a key
@@ -46,7 +50,7 @@ type ring struct {
 }
 
 func newKeyring(cfg Config) *Keyring {
-	k := &Keyring{store: cfg.Store, now: cfg.Now, policies: []signing.Policy{cfg.Access, cfg.Refresh}}
+	k := &Keyring{store: cfg.Store, master: cfg.Master, now: cfg.Now, policies: []signing.Policy{cfg.Access, cfg.Refresh}}
 	if !cfg.Master.IsZero() {
 		k.box = secret.NewBox(cfg.Master, boxPurpose)
 	}
@@ -54,6 +58,17 @@ func newKeyring(cfg Config) *Keyring {
 }
 
 var errNoMasterKey = errors.New("auth: the keys cannot be opened or made without the master key")
+
+// ErrOtherMasterKey means that the store keeps a master key, and the one that
+// was given is another.
+var ErrOtherMasterKey = errors.New("auth: the store keeps another master key than the one given")
+
+const (
+	// lookEvery is how often the stored keys are looked up, at most, because of
+	// a token by a key that is not in force: strangers can make up any number.
+	lookEvery = time.Second
+	lookLimit = 2 * time.Second // for such a look
+)
 
 // Public returns the keys to publish and to verify with: the same set until
 // they change.
@@ -75,6 +90,22 @@ func (k *Keyring) Sign(c signing.Claims, now time.Time) (string, error) {
 }
 
 func (k *Keyring) refresh(now time.Time) session.Keys { return k.at(now).refresh }
+
+// Look makes sure, for a token by a key that is not in force here, that there is
+// no such key: another node may just have made it. An error means that this
+// cannot be known.
+func (k *Keyring) Look(ctx context.Context) error {
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	if k.looked.IsZero() || time.Since(k.looked) >= lookEvery {
+		// Others go by what this one finds, so it does not end with its request.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
+		defer cancel()
+		k.failure = k.read(ctx)
+		k.looked = time.Now()
+	}
+	return k.failure
+}
 
 // at returns what the keys come to at now.
 func (k *Keyring) at(now time.Time) *ring {
@@ -127,6 +158,10 @@ func (k *Keyring) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if k.knows(records) {
+		k.stale = false
+		return nil
+	}
 	opened := make(map[string]signing.Key, len(records))
 	for _, record := range records {
 		if opened[record.ID], err = signing.Open(record, k.box); err != nil {
@@ -160,18 +195,27 @@ func (k *Keyring) tend(ctx context.Context) error {
 			return err
 		}
 	}
-	if !changed {
+	// A node that was cut off for longer than the log is kept has missed that
+	// the keys are others now.
+	if !changed && k.knows(records) {
 		return nil
 	}
 	return k.reload(ctx)
 }
 
+// knows reports whether the keys in force are those that are stored.
+func (k *Keyring) knows(records []signing.Record) bool {
+	r := k.ring.Load()
+	return r != nil && slices.EqualFunc(r.records, records, func(a, b signing.Record) bool { return a.ID == b.ID })
+}
+
 // whatever is for a plan that does not depend on what is stored.
 func whatever([]signing.Record) bool { return true }
 
-// carryOut writes what a plan says, and opens nothing. It adds a key only if, by
-// what is stored then, one still has to be made: of nodes that start together,
-// one makes it.
+// carryOut writes what a plan says. It adds a key only if, by what is stored
+// then, one still has to be made: of nodes that start together, one makes it. And
+// only where its master key is that of the store: one more key, sealed under
+// another, would leave nobody who can open them all.
 func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan signing.Plan, still func([]signing.Record) bool, by string, now time.Time) error {
 	var made signing.Record
 	if plan.Make {
@@ -186,6 +230,18 @@ func (k *Keyring) carryOut(ctx context.Context, policy signing.Policy, plan sign
 			return err
 		}
 		if plan.Make && still(records) {
+			kept, err := tx.MasterKey()
+			if err != nil {
+				return err
+			}
+			if !kept.IsZero() && kept.Reveal() != k.master.Reveal() {
+				return ErrOtherMasterKey
+			}
+			for _, record := range records {
+				if _, err := signing.Open(record, k.box); err != nil {
+					return err
+				}
+			}
 			if err := tx.InsertKey(made); err != nil {
 				return err
 			}

@@ -30,9 +30,9 @@ func (a *Auth) Logout(ctx context.Context, req LogoutRequest) error {
 	id := req.Session
 	var t session.Token
 	if !req.Token.IsZero() {
-		var refusal *Refusal
-		if t, _, refusal = a.openRefreshToken(req.Token); refusal != nil {
-			return refusal
+		var err error
+		if t, _, err = a.openRefreshToken(ctx, req.Token); err != nil {
+			return err
 		}
 		id = t.Session
 	}

@@ -17,7 +17,7 @@ import (
 // An ending of this node's own is in it twice: at once, without a sequence
 // number, and again when it comes by the log. Who reads along must not mind.
 type Recent struct {
-	keep time.Duration
+	life time.Duration
 
 	mu      sync.Mutex
 	first   int64 // how many entries were forgotten: the place of the first that is left
@@ -31,8 +31,8 @@ type heard struct {
 	at time.Time // on the clock that only runs
 }
 
-func newRecent(keep time.Duration) *Recent {
-	return &Recent{keep: keep, looked: time.Now(), grown: make(chan struct{})}
+func newRecent(accessLife time.Duration) *Recent {
+	return &Recent{life: accessLife, looked: time.Now(), grown: make(chan struct{})}
 }
 
 func (r *Recent) add(entries ...Revocation) {
@@ -60,17 +60,20 @@ func (r *Recent) look() {
 func (r *Recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old, _ := slices.BinarySearchFunc(r.entries, time.Now().Add(-r.keep), func(h heard, t time.Time) int { return h.at.Compare(t) })
+	old, _ := slices.BinarySearchFunc(r.entries, time.Now().Add(-r.Keep()), func(h heard, t time.Time) int { return h.at.Compare(t) })
 	if old > 0 {
 		r.entries = slices.Clone(r.entries[old:])
 		r.first += int64(old)
 	}
 }
 
+// Life is how long after it was issued an access token is taken at most.
+func (r *Recent) Life() time.Duration { return r.life }
+
 // Keep is how long an entry matters, counted from when somebody learns it: the
 // life of an access token, what clocks may disagree by, and the leeway of
 // verifiers.
-func (r *Recent) Keep() time.Duration { return r.keep }
+func (r *Recent) Keep() time.Duration { return r.life + revokedMargin }
 
 // Begin returns the place of the first entry.
 func (r *Recent) Begin() int64 {

@@ -33,9 +33,9 @@ type RefreshRequest struct {
 // swap the next state in if nothing changed, else look again. What is decided
 // is [session.Session.Rotate]'s.
 func (a *Auth) Refresh(ctx context.Context, req RefreshRequest) (Grant, error) {
-	t, key, refusal := a.openRefreshToken(req.Token)
-	if refusal != nil {
-		return Grant{}, refusal
+	t, key, err := a.openRefreshToken(ctx, req.Token)
+	if err != nil {
+		return Grant{}, err
 	}
 	attempt := session.NewAttempt(req.IdempotencyKey)
 	for range maxSwaps {
@@ -93,9 +93,10 @@ func (a *Auth) Refresh(ctx context.Context, req RefreshRequest) (Grant, error) {
 	return Grant{}, errors.New("auth: a session changed too often to refresh it")
 }
 
-// openRefreshToken tells a genuine refresh token from everything else without
-// asking the store.
-func (a *Auth) openRefreshToken(text secret.Text) (session.Token, session.Key, *Refusal) {
+// openRefreshToken tells a genuine refresh token from everything else. It does
+// not ask the store, unless another node may have made the key meanwhile; an
+// error that is no *Refusal means that this cannot be known.
+func (a *Auth) openRefreshToken(ctx context.Context, text secret.Text) (session.Token, session.Key, error) {
 	if text.IsZero() {
 		return session.Token{}, session.Key{}, refuse(NoRefreshToken, doorward.Reason{
 			Check: "refresh token", Text: "the request holds no refresh token, neither in its body nor in a cookie",
@@ -103,6 +104,12 @@ func (a *Auth) openRefreshToken(text secret.Text) (session.Token, session.Key, *
 		})
 	}
 	t, key, err := a.keys.refresh(a.now()).Open(text.Reveal())
+	if errors.Is(err, session.ErrForged) {
+		if err := a.keys.Look(ctx); err != nil {
+			return session.Token{}, session.Key{}, err
+		}
+		t, key, err = a.keys.refresh(a.now()).Open(text.Reveal())
+	}
 	if err != nil {
 		return session.Token{}, session.Key{}, refuseRefresh(RefreshTokenForged, text, session.Session{},
 			"not a refresh token that this server issued: its form or its MAC is wrong")
@@ -113,8 +120,8 @@ func (a *Auth) openRefreshToken(text secret.Text) (session.Token, session.Key, *
 // SessionOf returns the session that a refresh token was issued to, and false
 // where this server did not issue it. What the token is worth it does not say.
 func (a *Auth) SessionOf(text secret.Text) (ulid.ID, bool) {
-	t, _, refusal := a.openRefreshToken(text)
-	return t.Session, refusal == nil
+	t, _, err := a.keys.refresh(a.now()).Open(text.Reveal())
+	return t.Session, err == nil
 }
 
 // endReused ends the session of a superseded token. It decides once more on

@@ -89,8 +89,7 @@ func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
 		if err != nil || len(page) == 0 {
 			return after, err
 		}
-		news, _ := a.apply(page)
-		a.recent.add(news...)
+		a.take(ctx, page)
 		after = page[len(page)-1].Seq
 	}
 }

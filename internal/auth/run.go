@@ -10,7 +10,7 @@ import (
 const (
 	choreEvery  = time.Minute
 	purgeStep   = 500 // rows of a kind in one transaction: no writer waits long for a purge
-	followRetry = time.Second
+	followRetry = 500 * time.Millisecond
 )
 
 // run is what goes on beside the requests: the log of revocations is followed,
@@ -70,27 +70,49 @@ func every(ctx context.Context, d time.Duration, fn func()) {
 // follow keeps the sets in memory in step with the log. While the store cannot
 // be read, what is known stays in force.
 func (a *Auth) follow(ctx context.Context, after int64) {
-	for ctx.Err() == nil {
+	for {
 		err := a.store.Follow(ctx, after, func(entries []Revocation) {
-			if len(entries) > 0 {
-				after = entries[len(entries)-1].Seq
+			a.take(ctx, entries)
+			if len(entries) == 0 {
+				a.recent.look()
 			}
-			news, keys := a.apply(entries)
-			if keys {
-				if err := a.keys.reload(ctx); err != nil {
-					a.log.Error("the changed keys cannot be read yet", "error", err)
-				}
-			}
-			// Last, so that whoever hears of a change of keys finds them changed.
-			a.recent.add(news...)
-			a.recent.look()
 		})
-		if err == nil || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			return
 		}
 		a.log.Error("the log of revocations cannot be followed", "error", err)
-		pause(ctx, followRetry)
+		if after, err = a.rejoin(ctx); err != nil {
+			return
+		}
 	}
+}
+
+// rejoin reads all of the log that still matters, once the store answers again,
+// and returns the number to follow from. It does not go on from the last one
+// that was read: a standby that took over, or a backup, may lack the latest
+// entries and give their numbers to others.
+func (a *Auth) rejoin(ctx context.Context) (after int64, err error) {
+	for {
+		pause(ctx, followRetry)
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if after, err = a.loadRevocations(ctx); err == nil {
+			return after, nil
+		}
+	}
+}
+
+// take takes in entries of the log.
+func (a *Auth) take(ctx context.Context, entries []Revocation) {
+	news, keys := a.apply(entries)
+	if keys {
+		if err := a.keys.reload(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("the changed keys cannot be read yet", "error", err)
+		}
+	}
+	// Last, so that whoever hears of a change of keys finds them changed.
+	a.recent.add(news...)
 }
 
 func pause(ctx context.Context, d time.Duration) {

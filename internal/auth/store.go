@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorward/doorward/internal/apikey"
 	"github.com/doorward/doorward/internal/event"
+	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/signing"
 	"github.com/doorward/doorward/internal/throttle"
@@ -52,10 +53,9 @@ type Store interface {
 	// Follow calls apply with every revocation after the given sequence
 	// number, at least once, in order and in batches, those of other processes
 	// included, within 250 ms of their commit; and with none, about once a second,
-	// to say that it has just looked and found no more. A store that lost its
-	// connection, and found another, goes some minutes back and tells again what
-	// it told before: what took over may have given numbers anew. It returns nil
-	// when ctx ends, or an error when the store cannot be read.
+	// to say that it has just looked and found no more. It returns nil when ctx
+	// ends, or an error when the store cannot be read any more: a store that lost
+	// its connection leaves it to the caller to begin anew.
 	Follow(ctx context.Context, after int64, apply func([]Revocation)) error
 
 	// Check reports whether the store answers.
@@ -130,6 +130,9 @@ type Tx interface {
 	// SetCount keeps a count until expires; the zero Count forgets it.
 	SetCount(key throttle.Key, c throttle.Count, expires time.Time) error
 
+	// MasterKey returns the master key that nodes which were given none keep in
+	// the store; the zero key where they keep none there.
+	MasterKey() (secret.MasterKey, error)
 	// Keys returns all keys, oldest first.
 	Keys() ([]signing.Record, error)
 	// InsertKey and DeleteKey append ChangedKeys to the log of revocations.

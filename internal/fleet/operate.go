@@ -32,7 +32,7 @@ func Operate(t testing.TB, cfg Config, now func() time.Time) *auth.Auth {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stories, done, err := server.Operate(cfg.server(store, now, slog.New(slog.DiscardHandler)))
+	stories, done, err := server.Operate(t.Context(), cfg.server(store, now, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(errors.Join(err, store.Close()))
 	}

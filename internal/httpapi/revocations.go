@@ -133,6 +133,7 @@ func streamHeader(w http.ResponseWriter) {
 // revocationLog is the part of the log of revocations that still matters: an
 // [auth.Recent].
 type revocationLog interface {
+	Life() time.Duration
 	Keep() time.Duration
 	Begin() int64
 	Find(position string) (place int64, ok bool)
@@ -155,6 +156,7 @@ type stream struct {
 
 // begun is the data of the first event, "resumed" or "snapshot".
 type begun struct {
+	Life      int64 `json:"life"`      // seconds that an access token is taken for, counted from `iat`
 	Keep      int64 `json:"keep"`      // seconds that an ending matters after it was learned
 	Heartbeat int64 `json:"heartbeat"` // seconds from one to the next
 }
@@ -163,8 +165,8 @@ type begun struct {
 type beat struct {
 	Time     time.Time `json:"time"`
 	Position string    `json:"position"` // of the last entry that the reader was sent
-	// Silence is how many milliseconds ago this node last knew that it has the
-	// whole log: the rest of how old is what the reader knows.
+	// Silence is how many milliseconds ago this node last knew that the reader
+	// was sent the whole log: how old is what the reader knows.
 	Silence int64 `json:"silence"`
 }
 
@@ -186,13 +188,14 @@ func (s *stream) run(ctx context.Context, last string) error {
 	} else {
 		first, place = "snapshot", s.recent.Begin()
 	}
-	s.event(first, "", begun{int64(s.recent.Keep().Seconds()), int64(heartbeatEvery.Seconds())})
+	s.event(first, "", begun{int64(s.recent.Life().Seconds()), int64(s.recent.Keep().Seconds()), int64(heartbeatEvery.Seconds())})
 	heartbeat := time.NewTicker(heartbeatEvery)
 	defer heartbeat.Stop()
 	more := make(chan struct{}) // stands for "there is more": closed
 	close(more)
-	for current := false; ; {
-		silence := s.recent.Silence() // before the look: what comes in between makes it no shorter
+	var known time.Time // when the reader had all of it
+	for due := "current"; ; {
+		asOf := time.Now().Add(-s.recent.Silence()) // before the look: what comes in between makes it no later
 		entries, next, grown := s.recent.After(place, streamPage)
 		revoked := false
 		for _, entry := range entries {
@@ -201,19 +204,21 @@ func (s *stream) run(ctx context.Context, last string) error {
 		}
 		if place = next; len(entries) == streamPage {
 			grown = more
-		} else if !current {
-			s.beat("current", silence)
-			current = true
+		} else {
+			known = asOf
+		}
+		if due != "" && !known.IsZero() {
+			s.beat(due, known)
+			due = ""
 		}
 		if err := s.flush(); err != nil || revoked {
 			return err
 		}
 		select {
 		case <-heartbeat.C:
-			if current {
-				s.beat("heartbeat", s.recent.Silence())
+			if due == "" {
+				due = "heartbeat"
 			}
-			continue
 		case <-s.over:
 			return nil
 		case <-ctx.Done():
@@ -236,9 +241,9 @@ func (s *stream) revocation(entry auth.Revocation) {
 	s.event("revocation", id, e)
 }
 
-// beat says how current the reader is.
-func (s *stream) beat(kind string, silence time.Duration) {
-	s.event(kind, "", beat{s.now().UTC(), s.position, silence.Milliseconds()})
+// beat says how current the reader is, who had the whole log when it was known.
+func (s *stream) beat(kind string, known time.Time) {
+	s.event(kind, "", beat{s.now().UTC(), s.position, time.Since(known).Milliseconds()})
 }
 
 // event adds an event to what is to be written.

@@ -30,6 +30,7 @@ func sheets(n int64) *paper {
 	return p
 }
 
+func (p *paper) Life() time.Duration       { return 15 * time.Minute }
 func (p *paper) Keep() time.Duration       { return 30 * time.Minute }
 func (p *paper) Silence() time.Duration    { return 1500 * time.Millisecond }
 func (p *paper) Begin() int64              { return 0 }

@@ -37,8 +37,12 @@ var tokenEncoding = base64.RawURLEncoding
 // TokenLength is the length of a refresh token in bytes.
 var TokenLength = len(TokenPrefix) + tokenEncoding.EncodedLen(tokenSize)
 
-// ErrForged reports text that this server did not issue as a refresh token.
-var ErrForged = errors.New("session: not a refresh token of this server")
+// What is no refresh token of this server: text that none of its refresh tokens
+// looks like, and text that looks like one and has no key's MAC.
+var (
+	ErrMalformed = errors.New("session: not a refresh token")
+	ErrForged    = errors.New("session: not a refresh token of this server")
+)
 
 // Key authenticates refresh tokens. It is used for nothing else.
 type Key [32]byte
@@ -65,10 +69,10 @@ func (k Keys) Open(s string) (Token, Key, error) {
 	text, ok := strings.CutPrefix(s, TokenPrefix)
 	// The decoder skips CR and LF; the exact length leaves no room for them.
 	if !ok || len(s) != TokenLength || strings.ContainsAny(s, "\r\n") {
-		return Token{}, Key{}, ErrForged
+		return Token{}, Key{}, ErrMalformed
 	}
 	if _, err := tokenEncoding.Decode(raw[:], []byte(text)); err != nil || raw[0] != tokenVersion {
-		return Token{}, Key{}, ErrForged
+		return Token{}, Key{}, ErrMalformed
 	}
 	for _, key := range k {
 		var want [sha256.Size]byte
