@@ -3,19 +3,68 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/pgtest"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/throttle"
+	"github.com/doorward/doorward/internal/ulid"
 )
+
+// TestSplit: a batch whose answer was lost may have been served, and so may each
+// call of it that is served alone after that.
+func TestSplit(t *testing.T) {
+	s := openAt(t, pgtest.Database(t))
+	ids := fill(t, s, 3)
+	begun, full := make(chan struct{}), make(chan struct{})
+	var served []string
+	l := startLine(s, 1, prepareSwap, func(ctx context.Context, conn *pgconn.PgConn, batch []*call[swap], repeated bool) error {
+		served = append(served, fmt.Sprint(len(batch), " ", repeated))
+		switch len(served) {
+		case 1: // alone, until two more wait
+			close(begun)
+			<-full
+		case 2:
+			_ = conn.Close(ctx)
+			return io.ErrUnexpectedEOF
+		case 3:
+			return &pgconn.PgError{Code: codeLockTimeout, SeverityUnlocalized: "ERROR"}
+		}
+		return nil
+	})
+	var asked sync.WaitGroup
+	ask := func(id ulid.ID) {
+		asked.Go(func() {
+			if _, err := l.ask(t.Context(), swap{id: id}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ask(ids[0])
+	<-begun
+	ask(ids[1])
+	ask(ids[2])
+	for l.waiting() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	close(full)
+	asked.Wait()
+	l.stop()
+	if got := strings.Join(served, ", "); got != "1 false, 2 false, 2 true, 1 true, 1 true" {
+		t.Error(got)
+	}
+}
 
 // cutter is between a store and its database. Once armed, it ends all connections
 // in place of passing on the next answer: what was asked for was done, and nobody

@@ -148,12 +148,13 @@ func (w *worker[T]) run() {
 		}
 		for rest := batch; len(rest) > 0; {
 			n := min(maxBatch, len(rest))
-			err := w.persist(rest[:n])
+			repeated, err := w.persist(rest[:n], false)
 			if code(err) == codeLockTimeout && n > 1 {
 				// Somebody holds on to one of the sessions. The others are not to
 				// wait for it.
 				for i := range n {
-					rest[i].done <- w.persist(rest[i : i+1])
+					_, err := w.persist(rest[i:i+1], repeated)
+					rest[i].done <- err
 				}
 			} else {
 				for _, c := range rest[:n] {
@@ -167,14 +168,15 @@ func (w *worker[T]) run() {
 }
 
 // persist serves a batch, on another connection where one breaks. While the
-// database is down it does not try for long: what waits is told so.
-func (w *worker[T]) persist(batch []*call[T]) error {
+// database is down it does not try for long: what waits is told so. Repeated says
+// whether the batch, or one that it was part of, was sent before and may have been
+// served; it returns the same of what comes after it.
+func (w *worker[T]) persist(batch []*call[T], repeated bool) (bool, error) {
 	most := patience
 	if w.line.down.Load() {
 		most = 0
 	}
-	repeated := false
-	return persist(context.Background(), most, func() (again bool, err error) {
+	err := persist(context.Background(), most, func() (again bool, err error) {
 		sent, err := w.try(batch, repeated)
 		broken := lost(err, w.conn)
 		if broken {
@@ -184,6 +186,7 @@ func (w *worker[T]) persist(batch []*call[T]) error {
 		w.line.down.Store(broken)
 		return broken || undone(err), err
 	})
+	return repeated, err
 }
 
 // try serves a batch once. It reports whether anything was sent: what became of

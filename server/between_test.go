@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/signing"
 	"github.com/doorward/doorward/server"
 )
 
@@ -134,6 +136,72 @@ func TestKeysReadLate(t *testing.T) {
 		if time.Since(begin) > eventually {
 			t.Fatal("a token of a removed key is still taken")
 		}
+	}
+}
+
+// TestKeysOfOthers: a node that has not heard of the keys that another one made
+// looks for them before it refuses a token; where it cannot look, it says so.
+func TestKeysOfOthers(t *testing.T) {
+	h := newHouse(t, func(c *server.Config) {
+		if b, ok := c.Store.(*breakable); ok {
+			b.deaf = true
+		}
+	})
+	h.addUser(t, "ada@example.com")
+	h.operate(t, func(ctx context.Context, a *auth.Auth) error {
+		if err := a.Keys().Load(ctx); err != nil {
+			return err
+		}
+		return errors.Join(a.Keys().Rotate(ctx, signing.UseAccess, true), a.Keys().Rotate(ctx, signing.UseRefresh, true))
+	})
+	store, err := openStore(t.Context(), h.place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := h.settings()
+	cfg.Store = store
+	other, err := server.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := h.server
+	h.server = other
+	p := h.login(t, "ada@example.com")
+	h.server = here
+	other.Close()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, down := range []bool{true, false} {
+		h.broken.down.Store(down)
+		want := http.StatusOK
+		if down {
+			want = http.StatusServiceUnavailable
+		}
+		var profile, refresh int
+		for begin := time.Now(); time.Since(begin) < eventually; time.Sleep(10 * time.Millisecond) {
+			resp, _ := h.send(t, http.MethodGet, "/api/profile", []string{"Authorization: Bearer " + p.AccessToken}, "")
+			profile = resp.StatusCode
+			refresh, _ = h.post(t, "/auth/refresh", map[string]string{"refreshToken": p.RefreshToken}, "Idempotency-Key: 0123456789abcdef")
+			if profile == http.StatusUnauthorized || refresh == http.StatusForbidden || profile == want && refresh == want {
+				break
+			}
+		}
+		if profile != want || refresh != want {
+			t.Errorf("down %v: %d and %d, want %d", down, profile, refresh, want)
+		}
+	}
+	// What no key has ever signed is refused, and soon without a look.
+	looks := h.broken.looks.Load()
+	for range 20 {
+		forged := p.RefreshToken[:len(p.RefreshToken)-4] + "AAAA"
+		if status, q := h.post(t, "/auth/refresh", map[string]string{"refreshToken": forged}); status != http.StatusForbidden {
+			t.Errorf("forged: %d %s", status, q.Code)
+		}
+	}
+	if n := h.broken.looks.Load() - looks; n > 10 {
+		t.Errorf("%d looks for 20 forged tokens", n)
 	}
 }
 

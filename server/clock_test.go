@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/server"
 	"github.com/doorward/doorward/verify"
 )
@@ -19,6 +20,29 @@ type timed struct {
 }
 
 func (s timed) Now(context.Context) (time.Time, error) { return s.now(), nil }
+
+// TestOperatorsClock: what an operator ends at a machine whose clock is behind
+// stays ended, though by that clock it was over long ago.
+func TestOperatorsClock(t *testing.T) {
+	h := newHouse(t)
+	h.addUser(t, "ada@example.com")
+	h.addUser(t, "bob@example.com")
+	p, later := h.login(t, "ada@example.com"), h.login(t, "bob@example.com")
+	h.operateBy(t, func(c *server.Config) {
+		c.Store = timed{c.Store, time.Now}
+		c.Now = func() time.Time { return time.Now().Add(-40 * time.Minute) }
+	}, func(ctx context.Context, a *auth.Auth) error {
+		_, err := a.Suspend(ctx, "ada@example.com")
+		return err
+	})
+	h.signOut(t, later.RefreshToken)
+	h.stop(t)
+	h.start(t)
+	resp, body := h.send(t, http.MethodGet, "/api/profile", []string{"Authorization: Bearer " + p.AccessToken}, "")
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the session is back: %d %s", resp.StatusCode, body)
+	}
+}
 
 // TestStoresClock: nodes whose clocks are minutes apart go by the store's.
 func TestStoresClock(t *testing.T) {

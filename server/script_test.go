@@ -107,9 +107,18 @@ type breakable struct {
 	auth.Store
 	down  atomic.Bool
 	looks atomic.Int64 // how often it was read
+	deaf  bool         // whether nothing is heard of the log
 }
 
 var errDown = fmt.Errorf("the disk is out of reach")
+
+func (b *breakable) Follow(ctx context.Context, after int64, apply func([]auth.Revocation)) error {
+	if b.deaf {
+		<-ctx.Done()
+		return nil
+	}
+	return b.Store.Follow(ctx, after, apply)
+}
 
 func (b *breakable) View(ctx context.Context, fn func(auth.Tx) error) error {
 	if b.looks.Add(1); b.down.Load() {
@@ -219,13 +228,19 @@ func (h *house) stop(t *testing.T) {
 // handle of its own.
 func (h *house) operate(t *testing.T, act func(context.Context, *auth.Auth) error) {
 	t.Helper()
+	h.operateBy(t, func(c *server.Config) {}, act)
+}
+
+func (h *house) operateBy(t *testing.T, change func(*server.Config), act func(context.Context, *auth.Auth) error) {
+	t.Helper()
 	beside, err := openStore(t.Context(), h.place)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer beside.Close()
 	cfg := h.settings()
-	cfg.Store = beside
+	cfg.Store = struct{ auth.Store }{beside} // without its clock: the test sets the time
+	change(&cfg)
 	stories, done, err := server.Operate(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -14,8 +14,11 @@ import (
 // Bounds of the ledger beside those of package ledger.
 const (
 	ledgerWaiting = 5000 // records that wait for the store, at most
-	ledgerFlush   = 100 * time.Millisecond
-	ledgerPause   = 5 * time.Second // after the store did not take them
+	// ledgerReported is how many may wait where a report comes, so that there is
+	// room for what the server itself refuses.
+	ledgerReported = ledgerWaiting / 2
+	ledgerFlush    = 100 * time.Millisecond
+	ledgerPause    = 5 * time.Second // after the store did not take them
 )
 
 // Ledger remembers denials, so that `doorward why` can tell their story, and
@@ -42,7 +45,7 @@ func newLedger(cfg Config) *Ledger {
 // Record keeps a denial, or counts it where there are too many.
 func (l *Ledger) Record(r why.Record) {
 	l.mu.Lock()
-	fits := l.fits(&l.own, r, r.At)
+	fits := l.fits(&l.own, r, r.At, ledgerWaiting)
 	l.mu.Unlock()
 	if !fits {
 		return
@@ -73,7 +76,7 @@ func (l *Ledger) Join(r Report, now time.Time) {
 		l.reported[r.Key] = m
 	}
 	for _, record := range r.Records {
-		if l.fits(m, record, now) {
+		if l.fits(m, record, now, ledgerReported) {
 			l.waiting = append(l.waiting, record)
 		}
 	}
@@ -82,10 +85,10 @@ func (l *Ledger) Join(r Report, now time.Time) {
 	}
 }
 
-// fits reports whether a record is to be kept, and counts it where it is not.
-// The caller holds l.mu.
-func (l *Ledger) fits(m *ledger.Measure, r why.Record, now time.Time) bool {
-	if m.Take(r.Code, now) && len(l.waiting) < ledgerWaiting {
+// fits reports whether a record is to be kept beside fewer than most that wait,
+// and counts it where it is not. The caller holds l.mu.
+func (l *Ledger) fits(m *ledger.Measure, r why.Record, now time.Time, most int) bool {
+	if m.Take(r.Code, now) && len(l.waiting) < most {
 		return true
 	}
 	l.counts.Add(r.At, r.Code, 1)

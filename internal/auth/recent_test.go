@@ -65,7 +65,7 @@ func TestRecent(t *testing.T) {
 		}
 
 		// What no longer matters goes; whoever was further on loses nothing.
-		time.Sleep(40 * time.Second)
+		time.Sleep(r.Keep() - 20*time.Second)
 		r.add(logged(6, "a"))
 		time.Sleep(30 * time.Second)
 		r.forget()
@@ -79,7 +79,7 @@ func TestRecent(t *testing.T) {
 			t.Error("a page that was handed out has changed")
 		}
 
-		if r.Silence() != 70*time.Second {
+		if r.Silence() != r.Keep()+10*time.Second {
 			t.Errorf("silent for %v", r.Silence())
 		}
 		if r.look(); r.Silence() != 0 {

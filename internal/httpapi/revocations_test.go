@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -104,6 +106,44 @@ func TestStreamInOrder(t *testing.T) {
 		}
 		if !strings.Contains(r.got.String(), `"silence":1500}`) {
 			t.Error("the silence of the node is not told")
+		}
+	})
+}
+
+// crowd is a reader that is slow, and while it was told that it is current, ten
+// thousand end at once.
+type crowd struct {
+	*reader
+	log    *paper
+	writes int
+}
+
+func (c *crowd) Write(b []byte) (int, error) {
+	if c.writes++; c.writes == 2 {
+		c.log.n.Add(10_000)
+	}
+	time.Sleep(2 * time.Second)
+	return c.reader.Write(b)
+}
+
+// What has not been sent counts as silence.
+func TestHeartbeatBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, r := sheets(1), &reader{ResponseWriter: httptest.NewRecorder(), enough: 30}
+		c := &crowd{reader: r, log: log}
+		s := &stream{recent: log, w: c, rc: http.NewResponseController(c), over: make(chan struct{}), now: time.Now}
+		_ = s.run(context.Background(), "")
+		beats := regexp.MustCompile(`event: heartbeat\ndata: .*"silence":(\d+)}`).FindAllStringSubmatch(r.got.String(), -1)
+		if len(beats) < 5 {
+			t.Fatalf("%d heartbeats", len(beats))
+		}
+		last := 0
+		for _, beat := range beats[1:] {
+			silence, _ := strconv.Atoi(beat[1])
+			if silence < last+4000 {
+				t.Errorf("%d ms of silence after %d, though the reader has still not been sent all", silence, last)
+			}
+			last = silence
 		}
 	})
 }
