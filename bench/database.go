@@ -162,9 +162,9 @@ func (db *database) apiKey(ctx context.Context, scope string) (text string, err 
 
 func (k *keys) add(key signing.Key) (err error) {
 	if key.Use == signing.UseRefresh {
-		var s session.Key
+		var s [32]byte
 		s, err = key.Secret()
-		k.refresh = append(k.refresh, s)
+		k.refresh = append(k.refresh, session.NewKey(s))
 		return err
 	}
 	if k.access, err = signing.NewSigner(key); err != nil {

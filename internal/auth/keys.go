@@ -373,7 +373,7 @@ func newRing(records []signing.Record, opened map[string]signing.Key, now time.T
 		if err != nil {
 			return nil, err
 		}
-		r.refresh = append(r.refresh, session.Key(key))
+		r.refresh = append(r.refresh, session.NewKey(key))
 	}
 	if r.signer == nil || len(r.refresh) == 0 {
 		return nil, errors.New("auth: the store holds no keys")

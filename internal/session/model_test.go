@@ -282,7 +282,7 @@ func (w *walker) thiefCanGoOn(here world) bool {
 // The server.
 
 var (
-	modelKeys = Keys{{1}, {2}}
+	modelKeys = Keys{NewKey([32]byte{1}), NewKey([32]byte{2})}
 	modelBase = time.UnixMilli(1_767_225_600_000)
 	modelSID  = ulid.ID{1: 7}
 )
@@ -369,7 +369,7 @@ func (w *walker) serve(q question) outcome {
 // by one who knows all that a genuine token says, gets as far as the row.
 func (w *walker) strangers(genuine string) {
 	known, _, _ := modelKeys.Open(genuine)
-	own := Keys{{9}}
+	own := Keys{NewKey([32]byte{9})}
 	flip := byte('A')
 	if genuine[20] == flip {
 		flip = 'B'

@@ -136,7 +136,7 @@ func TestNothingOutlivesTheAbsoluteEnd(t *testing.T) {
 		if got := DefaultLife.Ends(next); !got.Equal(end) {
 			t.Fatalf("its end moved to %v", got)
 		}
-		token, s = Key{}.Successor(token, Attempt{}), next
+		token, s = newKey.Successor(token, Attempt{}), next
 	}
 }
 

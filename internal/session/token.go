@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"strings"
+	"sync"
 
 	"github.com/doorward/doorward/internal/ulid"
 )
@@ -45,7 +47,14 @@ var (
 )
 
 // Key authenticates refresh tokens. It is used for nothing else.
-type Key [32]byte
+type Key struct {
+	macs *sync.Pool // of HMACs with the key: to begin one costs more than the rest
+}
+
+// NewKey returns the key with a secret.
+func NewKey(secret [32]byte) Key {
+	return Key{&sync.Pool{New: func() any { return hmac.New(sha256.New, secret[:]) }}}
+}
 
 // Keys are the keys in force: tokens are issued under the first, and taken
 // under any.
@@ -123,7 +132,9 @@ func (t Token) body(b []byte) []byte {
 // mac appends the MAC of data for one purpose; the purpose is part of what is
 // authenticated, so that no MAC made for one can serve the other.
 func (key Key) mac(b []byte, purpose string, data []byte) []byte {
-	m := hmac.New(sha256.New, key[:])
+	m := key.macs.Get().(hash.Hash)
+	defer key.macs.Put(m)
+	m.Reset()
 	m.Write([]byte("doorward refresh " + purpose + "\x00"))
 	m.Write(data)
 	return m.Sum(b)

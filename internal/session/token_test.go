@@ -1,9 +1,11 @@
 package session
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,20 +13,17 @@ import (
 )
 
 var (
-	oldKey = Key{0: 0x0F, 31: 0xF0}
-	newKey = Key{0: 0xAA, 31: 0xBB}
+	oldKey = NewKey([32]byte{0: 0x0F, 31: 0xF0})
+	newKey = NewKey([32]byte{0: 0xAA, 31: 0xBB})
 )
 
 func goldenToken() (Key, Token) {
-	var key Key
 	t := Token{Generation: 7}
-	for i := range key {
-		key[i] = 0x11
-	}
+	secret := [32]byte(bytes.Repeat([]byte{0x11}, 32))
 	for i := range t.Nonce {
 		t.Session[i], t.Nonce[i] = byte(i), byte(0xA0+i)
 	}
-	return key, t
+	return NewKey(secret), t
 }
 
 // What was issued must be taken by every later version: a change here signs
@@ -82,7 +81,11 @@ func TestTokenHasOneSpelling(t *testing.T) {
 	text := keys.Issue(First(ulid.ID{1}))
 	refuse := func(s string) {
 		t.Helper()
-		if got, by, err := keys.Open(s); !errors.Is(err, ErrForged) || got != (Token{}) || by != (Key{}) {
+		want := ErrMalformed
+		if looksLikeOne(s) {
+			want = ErrForged
+		}
+		if got, by, err := keys.Open(s); !errors.Is(err, want) || got != (Token{}) || by != (Key{}) {
 			t.Errorf("Open took %q", s)
 		}
 	}
@@ -109,6 +112,9 @@ func TestTokenHasOneSpelling(t *testing.T) {
 	}
 }
 
+// looksLikeOne matches what has the form of a token of this version.
+var looksLikeOne = regexp.MustCompile(`^dwr_A[Q-Za-f][A-Za-z0-9_-]{90}$`).MatchString
+
 // The MAC of one purpose is no MAC of the other: the nonce of a successor is
 // public, in a sense, to whoever holds it.
 func TestPurposesAreApart(t *testing.T) {
@@ -127,7 +133,7 @@ func TestSuccessor(t *testing.T) {
 
 	// Rotating keys changes nothing: it is derived under the key that the token
 	// came under, not under the first.
-	for _, keys := range []Keys{{oldKey}, {newKey, oldKey}, {{1}, newKey, oldKey}} {
+	for _, keys := range []Keys{{oldKey}, {newKey, oldKey}, {NewKey([32]byte{1}), newKey, oldKey}} {
 		got, by, err := keys.Open(Keys{oldKey}.Issue(token))
 		if err != nil {
 			t.Fatal(err)
