@@ -145,7 +145,7 @@ func TestDecodeShowsNoEscapes(t *testing.T) {
 }
 
 func TestDecodeOpaque(t *testing.T) {
-	refresh := session.Keys{{1}}.Issue(session.First(ulid.New(decodeNow)))
+	refresh := session.Keys{session.NewKey([32]byte{1})}.Issue(session.First(ulid.New(decodeNow)))
 	for _, test := range []struct{ name, text, want string }{
 		{"a refresh token", refresh, "This is a Doorward refresh token: it is opaque"},
 		{"a refresh token cut short", refresh[:20], "it was cut or altered"},
