@@ -144,7 +144,7 @@ func TestKeysReadLate(t *testing.T) {
 func TestKeysOfOthers(t *testing.T) {
 	h := newHouse(t, func(c *server.Config) {
 		if b, ok := c.Store.(*breakable); ok {
-			b.deaf = true
+			b.deaf.Store(true)
 		}
 	})
 	h.addUser(t, "ada@example.com")

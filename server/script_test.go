@@ -107,13 +107,13 @@ type breakable struct {
 	auth.Store
 	down  atomic.Bool
 	looks atomic.Int64 // how often it was read
-	deaf  bool         // whether nothing is heard of the log
+	deaf  atomic.Bool  // whether nothing is heard of the log
 }
 
 var errDown = fmt.Errorf("the disk is out of reach")
 
 func (b *breakable) Follow(ctx context.Context, after int64, apply func([]auth.Revocation)) error {
-	if b.deaf {
+	if b.deaf.Load() {
 		<-ctx.Done()
 		return nil
 	}
