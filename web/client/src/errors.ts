@@ -116,7 +116,7 @@ const codeOfChallenge: Record<string, Code> = {
 export async function errorFrom(response: Response): Promise<AuthError> {
   const { status, headers } = response
   let problem: Problem = {}
-  if (/\bjson\b/.test(headers.get('Content-Type') ?? '')) {
+  if (/\bjson\b/.test(headers.get('Content-Type')!)) {
     try {
       const members = Object.entries((await response.json()) as object)
       problem = Object.fromEntries(members.filter(([, value]) => typeof value === 'string'))
@@ -130,7 +130,7 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   const about: AuthErrorInit = {
     status,
     problem,
-    retryAfter: parseInt(headers.get('Retry-After') ?? '', 10) || null,
+    retryAfter: +headers.get('Retry-After')! || null,
   }
   if (problem.code) {
     const known = Object.hasOwn(codes, problem.code)
@@ -139,7 +139,7 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   if (status >= 500) return new AuthError('UNAVAILABLE', about)
   if (status === 429) return new AuthError('RATE_LIMITED', about)
   // Enough for the one scheme we know; @doorward/client/challenges reads all that RFC 9110 allows.
-  const bearer = /(?:^|,)\s*bearer\b(.*)/i.exec(field ?? '')?.[1]
+  const bearer = /(?:^|,)\s*bearer\b(.*)/i.exec(field!)?.[1]
   if (bearer !== undefined) {
     const param = (name: string) => RegExp(`\\b${name}="?([^",]*)`, 'i').exec(bearer)?.[1] ?? ''
     Object.assign(problem, { detail: param('error_description'), scope: param('scope') })

@@ -37,8 +37,9 @@ const ignore = () => {}
 
 const signedOut: SessionEnd = { code: 'SIGNED_OUT', error: null }
 
-/** Between half of `ms` and all of it, so that many do not come back at once. */
-const jitter = (ms: number) => ms * (1 - Math.random() / 2)
+/** Between half of `ms` and all of it, so that many do not come back at once; or as long as the server asks for. */
+const restAfter = (error: AuthError | null, ms: number) =>
+  Math.max(ms * (1 - Math.random() / 2), (error?.retryAfter ?? 0) * 1000)
 
 /**
  * One session of one person: signs in, renews, shares with the other tabs,
@@ -82,7 +83,8 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   /** Changes with each sign-in and sign-out: what was asked for before one is not taken after it. */
   let epoch = 0
   let renewal: Promise<void> | null = null
-  let asking: AbortController | null = null
+  let asking: AbortController | undefined
+  let entering: AbortController | undefined
   /** When the token was made because of a 401, on the token's clock. */
   let mended = -Infinity
   /** Failures in a row. */
@@ -153,7 +155,8 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   /** Asks the server, for `patience` at the most. */
   const post = async (route: string, body: object, key?: string, token?: string | null): Promise<unknown> => {
     const controller = new AbortController()
-    if (route !== 'login') asking = controller
+    if (route === 'login') entering = controller
+    else asking = controller
     const clock = setTimeout(() => controller.abort(), patience)
     try {
       const response = await (options.fetch ?? fetch)(`${base()}/auth/${route}`, {
@@ -201,6 +204,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
 
   const logout = async (everywhere?: boolean): Promise<void> => {
     start()
+    entering?.abort() // who signs out while signing in has thought better of it
     interrupt()
     const { token } = tokens
     try {
@@ -279,7 +283,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
           throw error
         }
         failures++
-        const wait = Math.max(jitter(pause * 2 ** attempt), (error.retryAfter ?? 0) * 1000)
+        const wait = restAfter(error, pause * 2 ** attempt)
         const again = attempt < tries && wait < patience && error.recovery === 'wait'
         set({ error })
         emit({ type: 'renewal_failed', error, retryIn: again ? wait / 1000 : null })
@@ -337,7 +341,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     if (!stop || renewal || status === 'signed_out' || (status === 'loading' && !failures)) return
     // One of many tabs comes first, and the others take what it got.
     const due = tokens.untilDue + Math.random() * (tokens.left - tokens.untilDue) * 0.25
-    const rest = failures ? jitter(Math.min(1000 * 2 ** failures, longestPause)) : 0
+    const rest = failures ? restAfter(snapshot.error, Math.min(1000 * 2 ** failures, longestPause)) : 0
     timer = setTimeout(wake, Math.min(Math.max(due, rest), 2e9))
     ;(timer as { unref?: () => void }).unref?.() // a program that is done may end
   }

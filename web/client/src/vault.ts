@@ -52,7 +52,7 @@ export interface Vault {
 }
 
 /** 128 random bits. `randomUUID` is not there on plain http. */
-const randomKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('')
+const randomKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
 
 /** As long as a refresh token can live. */
 const longest = 30 * 24 * 3600 // seconds

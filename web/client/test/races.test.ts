@@ -1,6 +1,19 @@
 import { describe, expect, test, vi } from 'vitest'
 import { createAuthClient, isAuthError } from '../src/index.ts'
-import { ends, get, page, pass, refusal, settle, shared, signedIn, tab, transports, world } from './tabs.ts'
+import {
+  ends,
+  events,
+  get,
+  page,
+  pass,
+  refusal,
+  settle,
+  shared,
+  signedIn,
+  tab,
+  transports,
+  world,
+} from './tabs.ts'
 import { World, ada, denial, password } from './world.ts'
 
 /* What happens when two things happen at once, and when what a page is given misbehaves. */
@@ -46,6 +59,36 @@ describe.each(transports)('%s', (_, options) => {
     expect(await get(client)).toBe(200)
     await settle(client.renew())
     expect(ends.map((end) => end.code)).toEqual(['SIGNED_OUT'])
+  })
+
+  test('a sign-out before the sign-in is answered', async () => {
+    const client = await signedIn(options())
+    await settle(client.logout())
+    world.faults.push(3000)
+    const entering = refusal(client.login(asAda))
+    await pass(100)
+    await settle(client.logout())
+    expect(isAuthError(await entering)).toBe(true)
+    await pass(10_000)
+    expect(client.getSnapshot().status).toBe('signed_out')
+    client.close()
+    const next = tab(options())
+    await settle(next.ready())
+    expect(next.getSnapshot().status).toBe('signed_out')
+  })
+
+  test('a server that asks for two minutes of rest', async () => {
+    const client = await signedIn(options())
+    world.weather = (path) =>
+      path === '/auth/refresh' ? denial('UNAVAILABLE', 503, { 'Retry-After': '120' }) : undefined
+    await pass(600_000) // a third of the life is left
+    while (events.filter((event) => event.type === 'renewal_failed').length < 1) await pass(1000)
+    await pass(119_000)
+    expect(events.filter((event) => event.type === 'renewal_failed').length).toBe(1)
+    world.weather = null
+    await pass(30_000)
+    expect(client.getSnapshot().error).toBe(null)
+    expect(client.getSnapshot().status).toBe('signed_in')
   })
 
   test('a tab that finds nobody signed in, late, while somebody signs in in another', async () => {
