@@ -100,9 +100,6 @@ func runChild(text string, broken Broken) error {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // the process ends
-	if cfg.At != 0 {
-		store = struct{ server.Store }{store} // without a clock of its own
-	}
 	if cfg.Broken != "" {
 		store = broken[cfg.Broken](store)
 	}
@@ -140,6 +137,9 @@ func obey(clock *clock) {
 }
 
 func (c Config) server(store server.Store, now func() time.Time, log *slog.Logger) server.Config {
+	if c.At != 0 {
+		store = struct{ server.Store }{store} // without a clock of its own
+	}
 	return server.Config{
 		Store: store, MasterKey: c.MasterKey, Issuer: c.Issuer, Node: c.Name,
 		AccessLife: c.AccessLife, IdleLife: c.IdleLife,

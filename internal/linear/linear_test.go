@@ -285,7 +285,7 @@ func TestPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newCluster(t, url, 3, 5*time.Second, "")
-	ctx, cancel := context.WithTimeout(t.Context(), length(t, 20*time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), length(t, 28*time.Second))
 	defer cancel()
 	c.run(ctx, seedOf(t), c.kills, c.restarts(db)).report(t)
 }
@@ -293,7 +293,7 @@ func TestPostgres(t *testing.T) {
 // TestSQLite: one node on one file, killed now and then.
 func TestSQLite(t *testing.T) {
 	c := newCluster(t, "sqlite:"+filepath.Join(t.TempDir(), "doorward.db"), 1, 0, "")
-	ctx, cancel := context.WithTimeout(t.Context(), length(t, 12*time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), length(t, 24*time.Second))
 	defer cancel()
 	c.run(ctx, seedOf(t), c.kills).report(t)
 }
