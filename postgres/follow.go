@@ -90,7 +90,7 @@ func (f *follower) follow(ctx context.Context) error {
 func (f *follower) look(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		limited, cancel := context.WithTimeout(ctx, answerTime)
-		rows, _ := conn.Query(limited, selectRevocations, f.after, millis(time.Time{}), followPage) // rows has the error
+		rows, _ := conn.Query(limited, selectRevocations, f.after, followPage) // rows has the error
 		page, err := pgx.CollectRows(rows, scanRevocation)
 		cancel()
 		if err != nil {

@@ -125,17 +125,20 @@ func TestFollowAfterALoss(t *testing.T) {
 	}
 }
 
-// TestFollowAnotherLog: the same where what the log has kept is old, and where a
-// connection is refused before one is made.
+// TestFollowAnotherLog: the same where what the log has kept is old, where a
+// connection is refused before one is made, and where the clock was put on
+// meanwhile.
 func TestFollowAnotherLog(t *testing.T) {
 	for name, test := range map[string]struct {
 		kept    time.Duration // how old the entries are that are kept
 		refused bool
+		ended   time.Duration // how long ago, by the clock of now, the others end
 	}{
-		"new entries kept":     {time.Second, false},
-		"only old ones kept":   {20 * time.Minute, false},
-		"refused in between":   {time.Second, true},
-		"refused, old entries": {20 * time.Minute, true},
+		"new entries kept":     {time.Second, false, 0},
+		"only old ones kept":   {20 * time.Minute, false, 0},
+		"refused in between":   {time.Second, true, 0},
+		"refused, old entries": {20 * time.Minute, true, 0},
+		"the clock was put on": {time.Second, true, 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,21 +164,21 @@ func TestFollowAnotherLog(t *testing.T) {
 			if err := row.Scan(&first); err != nil {
 				t.Fatal(err)
 			}
-			if test.refused {
-				exec("ALTER ROLE " + role + " NOLOGIN")
-			}
-			exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
 			number := strconv.FormatInt(first, 10)
 			exec("DELETE FROM doorward.revocation WHERE seq >= " + number)
 			exec("ALTER TABLE doorward.revocation ALTER COLUMN seq RESTART WITH " + number)
 			if test.refused {
-				if s.Check(t.Context()) == nil {
-					t.Error("the node is not refused, which this test is about")
+				exec("ALTER ROLE " + role + " NOLOGIN")
+			}
+			exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
+			if test.refused {
+				for s.Check(t.Context()) == nil {
+					time.Sleep(time.Millisecond)
 				}
 				time.Sleep(time.Second) // for it to try
 				exec("ALTER ROLE " + role + " LOGIN")
 			}
-			end(t, other, time.Now(), ids[10:13])
+			end(t, other, time.Now().Add(-test.ended), ids[10:13])
 			n.await(ids[10:13])
 			if n.seq(ids[10]) > n.seq(ids[9]) {
 				t.Error("no number was given anew, which this test is about")

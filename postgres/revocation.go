@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"time"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -13,7 +11,7 @@ const (
 		SELECT kind, subject, coalesce(at, (extract(epoch FROM clock_timestamp()) * 1000)::bigint), reason, by
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS r (kind, subject, at, reason, by)`
 	selectRevocations = `SELECT seq, kind, subject, at, reason, by FROM doorward.revocation
-		WHERE seq > $1 AND at >= $2 ORDER BY seq LIMIT $3`
+		WHERE seq > $1 ORDER BY seq LIMIT $2`
 
 	channel = "doorward_revocation"
 	// notify wakes those who follow the log once the transaction is committed.
@@ -50,7 +48,7 @@ func (t *tx) queueRevocations(b *pgx.Batch) {
 	t.revoked = nil
 }
 
-func (t *tx) Revocations(after int64, since time.Time, n int) ([]auth.Revocation, error) {
+func (t *tx) Revocations(after int64, n int) ([]auth.Revocation, error) {
 	if len(t.revoked) > 0 { // a transaction sees what it wrote
 		b := new(pgx.Batch)
 		t.queueRevocations(b)
@@ -58,5 +56,5 @@ func (t *tx) Revocations(after int64, since time.Time, n int) ([]auth.Revocation
 			return nil, err
 		}
 	}
-	return all(t, scanRevocation, selectRevocations, after, millis(since), limit(n))
+	return all(t, scanRevocation, selectRevocations, after, limit(n))
 }

@@ -184,7 +184,7 @@ func TestKilled(t *testing.T) {
 			}
 		}
 		err := s.View(t.Context(), func(tx auth.Tx) error {
-			log, err := tx.Revocations(0, time.Time{}, 100_000)
+			log, err := tx.Revocations(0, 100_000)
 			revoked := make(map[string]bool)
 			for _, r := range log {
 				revoked[r.Subject] = true

@@ -34,7 +34,7 @@ func (s *Store) Follow(ctx context.Context, after int64, apply func([]auth.Revoc
 		// Asked for before the look, so that what comes after it is announced.
 		grown := s.growth.next()
 		for ctx.Err() == nil {
-			page, err := all(c.prepare(selectRevocations).int(after).time(time.Time{}).limit(followPage), scanRevocation)
+			page, err := all(c.prepare(selectRevocations).int(after).limit(followPage), scanRevocation)
 			if err != nil {
 				return err
 			}

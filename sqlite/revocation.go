@@ -1,14 +1,12 @@
 package sqlite
 
 import (
-	"time"
-
 	"github.com/doorward/doorward/internal/auth"
 )
 
 const (
 	insertRevocation  = `INSERT INTO revocation (kind, subject, at, reason, by) VALUES (?, ?, ?, ?, ?)`
-	selectRevocations = `SELECT seq, kind, subject, at, reason, by FROM revocation WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?`
+	selectRevocations = `SELECT seq, kind, subject, at, reason, by FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?`
 )
 
 func scanRevocation(r *stmt) auth.Revocation {
@@ -23,6 +21,6 @@ func (t *tx) revoke(r auth.Revocation) error {
 	return t.prepare(insertRevocation).text(string(r.Kind)).text(r.Subject).time(r.At).text(r.Reason).text(r.By).run()
 }
 
-func (t *tx) Revocations(after int64, since time.Time, limit int) ([]auth.Revocation, error) {
-	return all(t.prepare(selectRevocations).int(after).time(since).limit(limit), scanRevocation)
+func (t *tx) Revocations(after int64, limit int) ([]auth.Revocation, error) {
+	return all(t.prepare(selectRevocations).int(after).limit(limit), scanRevocation)
 }

@@ -76,14 +76,13 @@ func (r *Revoked) forget() {
 // revocationsPage is how many entries of the log are read at a time.
 const revocationsPage = 1000
 
-// loadRevocations reads all that may still matter and returns the sequence
-// number to follow from.
+// loadRevocations reads the log, of which what no longer matters is purged, and
+// returns the sequence number to follow from.
 func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
-	since := a.now().Add(-a.revoked.keep)
 	for {
 		var page []Revocation
 		err := a.store.View(ctx, func(tx Tx) (err error) {
-			page, err = tx.Revocations(after, since, revocationsPage)
+			page, err = tx.Revocations(after, revocationsPage)
 			return err
 		})
 		if err != nil || len(page) == 0 {

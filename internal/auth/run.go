@@ -68,10 +68,13 @@ func every(ctx context.Context, d time.Duration, fn func()) {
 }
 
 // follow keeps the sets in memory in step with the log. While the store cannot
-// be read, what is known stays in force.
+// be read, what is known stays in force. Afterwards all of the log is read anew,
+// not from the last entry that was read: a standby that took over, or a backup,
+// may lack the latest ones and give their numbers to others.
 func (a *Auth) follow(ctx context.Context, after int64) {
-	for {
+	for lost := false; ; after = 0 {
 		err := a.store.Follow(ctx, after, func(entries []Revocation) {
+			lost = false
 			a.take(ctx, entries)
 			if len(entries) == 0 {
 				a.recent.look()
@@ -80,26 +83,11 @@ func (a *Auth) follow(ctx context.Context, after int64) {
 		if ctx.Err() != nil {
 			return
 		}
-		a.log.Error("the log of revocations cannot be followed", "error", err)
-		if after, err = a.rejoin(ctx); err != nil {
-			return
+		if !lost {
+			a.log.Error("the log of revocations cannot be followed", "error", err)
 		}
-	}
-}
-
-// rejoin reads all of the log that still matters, once the store answers again,
-// and returns the number to follow from. It does not go on from the last one
-// that was read: a standby that took over, or a backup, may lack the latest
-// entries and give their numbers to others.
-func (a *Auth) rejoin(ctx context.Context) (after int64, err error) {
-	for {
+		lost = true
 		pause(ctx, followRetry)
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		if after, err = a.loadRevocations(ctx); err == nil {
-			return after, nil
-		}
 	}
 }
 

@@ -121,9 +121,9 @@ type Tx interface {
 	// session had ended before.
 	EndSession(id ulid.ID, end session.End) (bool, error)
 
-	// Revocations returns the log after the sequence number, in order, entries
-	// at or after since only, at most limit.
-	Revocations(after int64, since time.Time, limit int) ([]Revocation, error)
+	// Revocations returns the log after the sequence number, in order, at most
+	// limit entries.
+	Revocations(after int64, limit int) ([]Revocation, error)
 
 	// Count returns what a limit has counted; the zero Count where nothing.
 	Count(throttle.Key) (throttle.Count, error)

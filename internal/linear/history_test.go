@@ -185,9 +185,9 @@ func distinct(worlds []any) []string {
 	return slices.Compact(all)
 }
 
-// shown is what the server's clock may have shown, in seconds of some hour.
+// shown is what the server's clock may have shown, in seconds since some time.
 func shown(moments []moment) string {
-	second := func(m moment) float64 { return float64(m%3_600_000) / 1000 }
+	second := func(m moment) float64 { return float64(m%100_000_000_000) / 1000 }
 	switch len(moments) {
 	case 0:
 		return ""

@@ -348,8 +348,9 @@ func (r Rules) byAccess(w world, q question, now moment) []effect {
 		}
 		all = append(all, effect{next: w, said: done, live: live})
 	case introspect:
-		// This asks the store: no node is late.
-		stands := own.over == alive && !w.suspended && time.Duration(now-own.rotated)*time.Millisecond < r.Idle
+		// This asks the store: no node is late. A session that idled out stands
+		// for its last access token.
+		stands := own.over == alive && !w.suspended
 		inTime := now >= q.issued && now < q.expires
 		if stands {
 			add(w, done)

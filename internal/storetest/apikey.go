@@ -74,7 +74,7 @@ func revokeAPIKey(h *house) {
 	same(h, "the key", h.apiKey(k.ID), k)
 	same(h, "the other", h.apiKey(other.ID), other)
 
-	log := h.log(0, time.Time{}, 10)
+	log := h.log(0, 10)
 	for i := range log {
 		log[i].Seq = 0
 	}
@@ -104,7 +104,7 @@ func revokeAPIKeyOnce(h *house) {
 	}
 	wg.Wait()
 	same(h, "revoked", did.Load(), 1)
-	same(h, "the log", subjects(h.log(0, time.Time{}, 10)), []string{k.ID.String()})
+	same(h, "the log", subjects(h.log(0, 10)), []string{k.ID.String()})
 }
 
 func touchAPIKey(h *house) {
@@ -116,5 +116,5 @@ func touchAPIKey(h *house) {
 	k.UsedAt = now.Add(3 * time.Hour)
 	same(h, "the key", h.apiKey(k.ID), k)
 	same(h, "the other", h.apiKey(other.ID), other)
-	same(h, "the log", len(h.log(0, time.Time{}, 10)), 0)
+	same(h, "the log", len(h.log(0, 10)), 0)
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/doorward/doorward/internal/why"
 )
 
-func (h *house) log(after int64, since time.Time, limit int) []auth.Revocation {
+func (h *house) log(after int64, limit int) []auth.Revocation {
 	h.Helper()
-	return get(h, func(tx auth.Tx) ([]auth.Revocation, error) { return tx.Revocations(after, since, limit) })
+	return get(h, func(tx auth.Tx) ([]auth.Revocation, error) { return tx.Revocations(after, limit) })
 }
 
 func subjects(log []auth.Revocation) []string {
@@ -38,7 +38,7 @@ func revocations(h *house) {
 		h.endSession(s.ID, now.Add(time.Duration(i)*time.Millisecond))
 		want = append(want, s.ID.String())
 	}
-	all := h.log(0, time.Time{}, 100)
+	all := h.log(0, 100)
 	same(h, "subjects", subjects(all), want)
 	for i, r := range all {
 		if e := end(r.At); r.Reason != string(e.Reason) || r.By != e.By {
@@ -48,11 +48,10 @@ func revocations(h *house) {
 			h.Errorf("entry %d is %+v", i, r)
 		}
 	}
-	same(h, "after the second", subjects(h.log(all[1].Seq, time.Time{}, 100)), want[2:])
-	same(h, "since the fourth", subjects(h.log(0, all[3].At, 100)), want[3:])
-	same(h, "both, and at most one", subjects(h.log(all[0].Seq, all[1].At, 1)), want[1:2])
-	same(h, "after the last", subjects(h.log(all[4].Seq, time.Time{}, 100)), []string{})
-	same(h, "at most none", subjects(h.log(0, time.Time{}, 0)), []string{})
+	same(h, "after the second", subjects(h.log(all[1].Seq, 100)), want[2:])
+	same(h, "at most one", subjects(h.log(all[0].Seq, 1)), want[1:2])
+	same(h, "after the last", subjects(h.log(all[4].Seq, 100)), []string{})
+	same(h, "at most none", subjects(h.log(0, 0)), []string{})
 
 	// Nobody sees an entry whose transaction was rolled back, and none takes
 	// the place of one that was seen.
@@ -63,7 +62,7 @@ func revocations(h *house) {
 		}
 		return errFirst
 	})
-	same(h, "after a rollback", subjects(h.log(all[4].Seq, time.Time{}, 100)), []string{})
+	same(h, "after a rollback", subjects(h.log(all[4].Seq, 100)), []string{})
 }
 
 // revocationsOfManyEnders: who has read up to a number has missed nothing
@@ -100,7 +99,7 @@ func revocationsOfManyEnders(h *house) {
 	var seen []string
 	var after int64
 	for done := false; ; {
-		page := h.log(after, time.Time{}, 7)
+		page := h.log(after, 7)
 		for _, r := range page {
 			seen, after = append(seen, r.Subject), r.Seq
 		}
@@ -120,7 +119,7 @@ func revocationsOfManyEnders(h *house) {
 	if n := len(slices.Compact(seen)); n != enders*each || len(seen) != n {
 		h.Errorf("saw %d entries of %d sessions, want %d of each", len(seen), n, enders*each)
 	}
-	same(h, "read at once", len(h.log(0, time.Time{}, 1000)), enders*each)
+	same(h, "read at once", len(h.log(0, 1000)), enders*each)
 }
 
 func counts(h *house) {
@@ -166,7 +165,7 @@ func keys(h *house) {
 	h.update(func(tx auth.Tx) error { return tx.DeleteKey(old.ID) })
 	same(h, "after the deletion", stored(), []signing.Record{young})
 
-	log := h.log(0, time.Time{}, 10)
+	log := h.log(0, 10)
 	same(h, "the log", subjects(log), []string{young.ID, old.ID, old.ID})
 	for _, r := range log {
 		same(h, "kind", r.Kind, auth.ChangedKeys)

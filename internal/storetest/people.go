@@ -141,7 +141,7 @@ func endSession(h *house) {
 	same(h, "the ending", get(h, func(tx auth.Tx) (session.Session, error) { return tx.Session(s.ID) }), s)
 	h.refuses(auth.ErrNotFound, func(tx auth.Tx) error { _, err := tx.EndSession(h.id(), first); return err })
 
-	log := get(h, func(tx auth.Tx) ([]auth.Revocation, error) { return tx.Revocations(0, time.Time{}, 10) })
+	log := get(h, func(tx auth.Tx) ([]auth.Revocation, error) { return tx.Revocations(0, 10) })
 	if len(log) != 1 || log[0].Kind != auth.RevokedSession || log[0].Subject != s.ID.String() || !log[0].At.Equal(first.At) {
 		h.Errorf("the log holds %+v, want one entry for the one ending", log)
 	}

@@ -97,7 +97,7 @@ func (h *house) left(a aged) string {
 		note("denial", err == nil)
 		floods, err := tx.Floods(a.minute)
 		note("flood", err == nil && len(floods) > 0)
-		log, err := tx.Revocations(0, time.Time{}, 100)
+		log, err := tx.Revocations(0, 100)
 		note("revocation", err == nil && slices.Contains(subjects(log), a.ended.ID.String()))
 		return nil
 	})

@@ -63,7 +63,7 @@ func (h *house) state(u user.User, s session.Session) (state string) {
 	h.view(func(tx auth.Tx) error {
 		users, err := tx.Users([16]byte{}, 100)
 		mine, err2 := tx.Sessions(u.ID, 100)
-		log, err3 := tx.Revocations(0, time.Time{}, 100)
+		log, err3 := tx.Revocations(0, 100)
 		count, err4 := tx.Count(throttle.Key{1})
 		keys, err5 := tx.Keys()
 		events, err6 := tx.Events([16]byte{}, [16]byte{}, 100)
@@ -145,7 +145,7 @@ func updatesFailAlone(h *house) {
 		}
 		same(h, fmt.Sprintf("session %d", i), get(h, func(tx auth.Tx) (session.Session, error) { return tx.Session(s.ID) }), want)
 	}
-	same(h, "endings", len(h.log(0, time.Time{}, 1000)), callers/3)
+	same(h, "endings", len(h.log(0, 1000)), callers/3)
 }
 
 // updateSeesTheLatest: many add to one count through two handles, and none of
