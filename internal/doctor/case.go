@@ -31,6 +31,7 @@ type Case struct {
 	form       map[string]string
 	loginGoal  string // where a redirect to a sign-in page goes
 	keys       keyVerdict
+	inside     inside          // what an answer with a status of success says of itself
 	prose      map[string]bool // lines of proof that quote from prose
 }
 
@@ -76,7 +77,7 @@ func newCase(e *Evidence) *Case {
 }
 
 // readable names what is no statement of a server about this request.
-var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[^.";\n<]*|401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<(meta|input|link)\b[^>]*>|\s(data-[\w-]+|aria-[\w-]+|alt|title|content)="[^"]*"|"[A-Za-z_-]*(csrf|xsrf)[A-Za-z_-]*"\s*:\s*"[^"]*"|<script[\s\S]*?</script>`)
+var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[^.";\n<]*|401 authorization required|401 unauthorized|This server could not verify that you\s+are authorized[\s\S]{0,300}?credentials required\.?|"(path|instance|type|url|uri|requestUri|documentation_url|docs|help|trace_?id|request_?id|link|href)"\s*:\s*"[^"]*"|<style[\s\S]*?</style>|<(meta|input|link)\b[^>]*>|\s(data-[\w-]+|aria-[\w-]+|alt|title|content)="[^"]*"|"[A-Za-z_-]*(csrf|xsrf)[A-Za-z_-]*"\s*:\s*"[^"]*"|<script[\s\S]*?</script>|"(request|req|input|received|echo|headers|params)"\s*:\s*\{[^{}]*\}|"(user_?agent|ua)"\s*:\s*"[^"]*"|\b[A-Za-z0-9.$]+(Handler|Filter|Middleware|Strategy|Guard|Interceptor)\b|(?m:^\s+at [\w.$<>]+\(.*$)`)
 
 // enumeration is a sentence that leaves open which of several it is.
 var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |have |is |was |were |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
@@ -95,7 +96,7 @@ func (c *Case) read() {
 	if len(c.challenges) == 0 {
 		b.WriteString(strings.Join(all(c.answer.Header, "WWW-Authenticate"), "\n") + "\n")
 	}
-	for _, name := range []string{"X-Error", "X-Auth-Error", "X-Error-Message", "X-Amzn-ErrorType", "X-Error-Description", "X-Reason", "X-GitHub-SSO", "X-Auth-Reason", "X-Deny-Reason", "X-Www-Authenticate-Reason", "X-Auth-Failure", "X-Ms-Ests-Error"} {
+	for _, name := range []string{"X-Error", "X-Auth-Error", "X-Error-Message", "X-Amzn-ErrorType", "X-Error-Description", "X-Reason", "X-GitHub-SSO", "X-Auth-Reason", "X-Deny-Reason", "X-Www-Authenticate-Reason", "X-Auth-Failure", "X-Ms-Ests-Error", "X-Amzn-ErrorMessage", "X-Authentication-Error", "X-Auth-Status"} {
 		if v := c.answer.Get(name); v != "" {
 			b.WriteString(v + "\n")
 		}
@@ -103,7 +104,8 @@ func (c *Case) read() {
 	if said, err := url.PathUnescape(c.answer.Get("Grpc-Message")); err == nil {
 		b.WriteString(said + "\n")
 	}
-	if c.answer.Status >= 300 || refusedInside(c.answer) {
+	c.inside = insideOf(c.answer)
+	if c.answer.Status >= 300 || c.inside.refuses() {
 		body := c.answer.Body
 		var doc struct {
 			Code doorward.Code `json:"code"`
@@ -121,13 +123,19 @@ func (c *Case) read() {
 	}
 	c.text = noStatement.ReplaceAllString(b.String(), " ")
 	exact := enumeration.ReplaceAllString(c.text, "invalid_token")
+	codes := spelt(exact)
 	for _, p := range phrases {
-		if q := quoteWords(exact, p.pattern); q != "" {
-			stated, prose := statement(exact, p.pattern.FindStringIndex(exact))
+		for _, text := range []string{exact, codes} {
+			q := quoteWords(text, p.pattern)
+			if q == "" {
+				continue
+			}
+			stated, prose := statement(text, p.pattern.FindStringIndex(text))
 			if p.who == "" && !stated {
 				continue
 			}
 			c.said = append(c.said, word{p.means, p.who, p.plain, q, p.who == "" && prose})
+			break
 		}
 	}
 	if len(c.said) > 0 && c.said[0].plain {
@@ -198,7 +206,9 @@ func (c *Case) judgeOutcome() outcome {
 	switch s := c.answer.Status; {
 	case s == 401 || s == 407 || s == 403 || s == 419 || s == 431 || s == 426 || s == 429 || s == 421 || s == 440 || s == 498 || s == 499 || s >= 494 && s <= 497 || s == 463 || s == 511:
 		return refused
-	case refusedInside(c.answer):
+	case c.inside.refuses():
+		return refused
+	case s > 401 && s < 500 && s != 404 && s != 405 && s != 410 && c.saysWho():
 		return refused
 	case s == 400 && (c.word != nil || len(c.said) > 0 || c.signIn || c.cred.form() != nil):
 		return refused
@@ -220,6 +230,18 @@ func (c *Case) judgeOutcome() outcome {
 		return notKnown
 	}
 	return letThrough
+}
+
+// ofIdentity is what a statement has to speak of to be one about who asks, where
+// the status is that of another fault.
+var ofIdentity = regexp.MustCompile(`(?i)token|jwt|segments|bearer|signature|authori[sz]ation|authenticat|credential|password.?confirm|session (has |is |was )?(expired|ended|invalid)|two.?factor|\bmfa\b|api.?key`)
+
+// saysWho reports whether an answer with a status that says nothing of identity
+// speaks of it all the same: 422 is what some libraries answer for a token that
+// they refuse, 423 for a password to be confirmed.
+func (c *Case) saysWho() bool {
+	w := c.word
+	return w != nil && (tokenCause[w.means] || w.means == saidMissing || w.means == "ACCESS_AS_REFRESH" || w.means == "MFA_DUE" || w.means == "REFRESH_INVALID") && !w.prose && ofIdentity.MatchString(w.quote)
 }
 
 // findLogin says where a sign-in page is that stands in place of a 401.

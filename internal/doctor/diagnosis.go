@@ -98,6 +98,11 @@ func Diagnose(e *Evidence) Diagnosis {
 			f.sure = false
 		}
 	}
+	if c.inside == saysRefused {
+		for _, f := range found {
+			f.sure = false // the words of a body that says "failed" are all there is
+		}
+	}
 	d := Diagnosis{Evidence: []string{}, Also: []Cause{}, Hops: c.steps()}
 	switch {
 	case len(found) > 0 && found[0].cause != noChallenge:
@@ -108,7 +113,7 @@ func Diagnose(e *Evidence) Diagnosis {
 		found = found[1:]
 	case c.outcome == letThrough, c.outcome == notSent && e.Request.URL == "" && c.token != nil && c.sound():
 		d.Cause, d.Confidence, d.Evidence = None, Certain, c.context()
-		if h := e.last(); h == nil || h.Answer.Status >= 400 {
+		if h := e.last(); h == nil || h.Answer.Status >= 400 || c.inside == saysFailed {
 			d.Confidence = Likely
 		}
 		d.Fix = Fix{Caller: "Nothing: the request is let through."}

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"encoding/json"
 	"regexp"
 	"strings"
 )
@@ -19,6 +18,10 @@ var onlyTheServerKnows = map[Cause]bool{
 // explains, and speaks of more than this request.
 const mostWords = 12
 
+// others is a statement of tokens, keys and accounts in general, of which this
+// one need not be.
+var others = regexp.MustCompile(`(?i)\b(tokens|sessions|keys|accounts|passwords) (issued|created|signed|made|from|that|which|older|newer|may|can|will|expire)\b`)
+
 // negated is a statement of what is not the case.
 var negated = regexp.MustCompile(`(?i)\b(not|never) (been |yet |currently )*(revoked|expired|suspended|disabled|locked|blocked|banned|ended|invalid)`)
 
@@ -34,7 +37,7 @@ func statement(text string, loc []int) (stated, prose bool) {
 	}
 	whole := text[from:to]
 	prose = len(strings.Fields(whole)) > mostWords
-	if strings.Contains(whole, "?") || negated.MatchString(whole) || strings.HasSuffix(text[:from], "<li>") {
+	if strings.Contains(whole, "?") || negated.MatchString(whole) || others.MatchString(whole) || strings.HasSuffix(text[:from], "<li>") {
 		return false, prose
 	}
 	before, quoted := strings.CutSuffix(text[:from], `"`)
@@ -48,30 +51,26 @@ func statement(text string, loc []int) (stated, prose bool) {
 	return !first && !later, prose
 }
 
-// refusedInside reports whether an answer with a status of success holds a
-// refusal: that of gRPC, or one of GraphQL, has a place of its own.
-func refusedInside(a *Answer) bool {
-	if a == nil || a.Status < 200 || a.Status > 299 {
-		return false
-	}
-	if s := a.Get("Grpc-Status"); s == "16" || s == "7" { // UNAUTHENTICATED, PERMISSION_DENIED
-		return true
-	}
-	var graph struct {
-		Errors []struct {
-			Extensions struct {
-				Code string `json:"code"`
-			} `json:"extensions"`
-		} `json:"errors"`
-	}
-	if json.Unmarshal([]byte(a.Body), &graph) != nil {
-		return false
-	}
-	for _, e := range graph.Errors {
-		switch strings.ToLower(strings.ReplaceAll(e.Extensions.Code, "_", "-")) {
-		case "unauthenticated", "forbidden", "invalid-jwt", "access-denied", "unauthorized":
-			return true
+// codes are values of one word that stand for a fault: "code":"token-expired",
+// <Code>ExpiredToken</Code>, error=insufficient_scope, or all of a line.
+var codes = regexp.MustCompile(`"([\w.@ -]{1,40})"\s*:\s*\[?\s*"([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*)[/.]*"\s*[]},]|<(\w*[Cc]ode)>([A-Za-z][\w.]*)</|(?m:^(?:(error)=)?([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*(?: ?: ?[A-Z][A-Za-z]+)?)\s*$)`)
+
+// noCode are the members whose value is the name of something else.
+var noCode = regexp.MustCompile(`(?i)^(token_?(type|class)|grant_?type|scopes?|path|id|ids|kind|host|url|method|user|username|client|feature|target|lang|locale)$`)
+
+var camel = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
+
+// spelt writes the codes of a text as words, one to a line, so that what is known of
+// words is known of "tokenExpired", TOKEN_EXPIRED and auth/token-expired too.
+func spelt(text string) string {
+	var b strings.Builder
+	for _, m := range codes.FindAllStringSubmatch(text, -1) {
+		code := m[2] + m[4] + m[6]
+		if noCode.MatchString(m[1]) || len(code) > 80 || !strings.ContainsAny(code[1:], "_.:/-ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+			continue
 		}
+		code = camel.ReplaceAllString(code, "$1$3 $2$4")
+		b.WriteString(strings.Join(strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(" _.:/-", r) }), " ") + "\n")
 	}
-	return false
+	return b.String()
 }

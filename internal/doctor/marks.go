@@ -1,0 +1,146 @@
+package doctor
+
+import "regexp"
+
+// marks are what tells who answered: a header, or the shape of a body.
+type mark struct {
+	header  string // the field to look at; empty for the body
+	pattern *regexp.Regexp
+	who     string
+	kind    markKind
+}
+
+type markKind uint8
+
+const (
+	byApp   markKind = iota // an application or its framework
+	byProxy                 // a reverse proxy, which may be all there is
+	byEdge                  // a gateway, CDN or load balancer, which never is all there is
+)
+
+func m(kind markKind, who, header, pattern string) mark {
+	return mark{header, regexp.MustCompile(`(?i)` + pattern), who, kind}
+}
+
+var marks = []mark{
+	m(byApp, "Express", "X-Powered-By", `express`),
+	m(byApp, "Next.js", "X-Powered-By", `next\.js`),
+	m(byApp, "ASP.NET", "X-Powered-By", `asp\.net`),
+	m(byApp, "PHP", "X-Powered-By", `php`),
+	m(byApp, "Servlet", "X-Powered-By", `servlet|jsp|undertow`),
+	m(byApp, "ASP.NET Core", "Server", `kestrel`),
+	m(byApp, "ASP.NET", "Server", `microsoft-iis|microsoft-httpapi`),
+	m(byApp, "Python (uvicorn)", "Server", `uvicorn|hypercorn|daphne|starlette`),
+	m(byApp, "Python (gunicorn)", "Server", `gunicorn|werkzeug|wsgiserver|waitress|cheroot`),
+	m(byApp, "Java", "Server", `jetty|tomcat|coyote|undertow|wildfly|netty|glassfish`),
+	m(byApp, "Ruby", "Server", `puma|unicorn|webrick|passenger|thin`),
+	m(byApp, "Go", "Server", `fasthttp|gin\b|golang`),
+	m(byApp, "Rails", "X-Runtime", `.`),
+	m(byApp, "ASP.NET", "X-AspNet-Version", `.`),
+	m(byApp, "Doorward", "Doorward-Denial", `.`),
+	m(byEdge, "Cloudflare", "CF-Ray", `.`),
+	m(byEdge, "Cloudflare", "Server", `^cloudflare`),
+	m(byEdge, "CloudFront", "X-Amz-Cf-Id", `.`),
+	m(byEdge, "CloudFront", "Server", `cloudfront`),
+	m(byEdge, "Amazon API Gateway", "X-Amz-Apigw-Id", `.`),
+	m(byEdge, "Amazon API Gateway", "Apigw-Requestid", `.`),
+	m(byEdge, "Amazon load balancer", "Server", `^awselb`),
+	m(byEdge, "Kong", "Via", `kong`),
+	m(byEdge, "Kong", "Server", `^kong`),
+	m(byEdge, "Kong", "X-Kong-Response-Latency", `.`),
+	m(byEdge, "Kong", "X-Kong-Proxy-Latency", `.`),
+	m(byEdge, "Kong", "X-Kong-Upstream-Latency", `.`),
+	m(byEdge, "Fastly", "X-Served-By", `^cache-`),
+	m(byEdge, "Fastly", "X-Fastly-Request-ID", `.`),
+	m(byEdge, "Akamai", "Server", `akamai`),
+	m(byEdge, "Akamai", "X-Akamai-Request-ID", `.`),
+	m(byEdge, "Varnish", "X-Varnish", `.`),
+	m(byEdge, "Varnish", "Via", `varnish`),
+	m(byEdge, "Envoy", "Server", `^(istio-)?envoy`),
+	m(byEdge, "Envoy", "X-Envoy-Upstream-Service-Time", `.`),
+	m(byEdge, "Google front end", "Via", `google`),
+	m(byEdge, "Google front end", "Server", `google frontend|^gws|ESF`),
+	m(byEdge, "Azure API Management", "Ocp-Apim-Trace-Location", `.`),
+	m(byEdge, "Azure Front Door", "X-Azure-Ref", `.`),
+	m(byEdge, "Azure Application Gateway", "Server", `azure-application-gateway|microsoft-azure-application-gateway`),
+	m(byEdge, "Apigee", "Server", `apigee`),
+	m(byEdge, "Tyk", "X-Tyk-Version", `.`),
+	m(byEdge, "Tyk", "Server", `tyk`),
+	m(byEdge, "KrakenD", "X-Krakend", `.`),
+	m(byEdge, "APISIX", "Server", `apisix`),
+	m(byEdge, "Traefik", "Server", `traefik`),
+	m(byEdge, "BIG-IP", "Server", `big-?ip`),
+	m(byEdge, "Vercel", "X-Vercel-Id", `.`),
+	m(byEdge, "Netlify", "X-Nf-Request-Id", `.`),
+	m(byEdge, "oauth2-proxy", "Gap-Auth", `.`),
+	m(byEdge, "a cache", "X-Cache", `.`),
+	m(byEdge, "a proxy", "Via", `.`),
+	m(byEdge, "a proxy", "X-Proxy-Cache", `.`),
+	m(byEdge, "a proxy", "Proxy-Agent", `.`),
+	m(byEdge, "a proxy", "X-Forwarded-Server", `.`),
+	m(byEdge, "a proxy", "X-Upstream", `.`),
+	m(byProxy, "nginx", "Server", `nginx|openresty|tengine`),
+	m(byProxy, "Apache", "Server", `apache`),
+	m(byProxy, "Caddy", "Server", `caddy`),
+	m(byProxy, "HAProxy", "Server", `haproxy`),
+	m(byProxy, "LiteSpeed", "Server", `litespeed`),
+	m(byProxy, "lighttpd", "Server", `lighttpd`),
+	m(byProxy, "a proxy", "Server", `squid|ats/|trafficserver|pound|h2o`),
+
+	m(byProxy, "nginx", "", `<center>(nginx|openresty)[^<]*</center>`),
+	m(byProxy, "Apache", "", `This server could not verify that you\s+are authorized to access the document|<address>Apache`),
+	m(byProxy, "HAProxy", "", `<h1>401 Unauthorized</h1>\s*You need a valid user and password to access this content`),
+	m(byEdge, "oauth2-proxy", "", `oauth2[- ]proxy`),
+	m(byEdge, "Amazon load balancer", "", `<center>awselb`),
+	m(byEdge, "Envoy", "", `RBAC: access denied|Jwt (is|issuer|verification|header|not)|Audiences in Jwt`),
+	m(byApp, "FastAPI", "", `"detail":"(Not authenticated|Could not validate credentials)"`),
+	m(byApp, "Django REST framework", "", `"detail":"(Authentication credentials were not provided|Invalid token|CSRF Failed)`),
+	m(byApp, "Spring Boot", "", `"timestamp":.*"status":\d+.*"path":`),
+	m(byApp, "Laravel", "", `\{"message":"Unauthenticated\."\}`),
+	m(byApp, "Doorward", "", `"instance":"dn_`),
+	m(byApp, "Express", "", `<pre>Unauthorized(Error)?`),
+	m(byApp, "simplejwt", "", `token_not_valid`),
+	m(byApp, "Go", "", `^Unauthorized\n$`),
+}
+
+// products are services with a sign-in of their own that are met where another
+// was meant.
+var products = []struct {
+	header, name string
+	pattern      *regexp.Regexp
+}{
+	{"X-Jenkins", "Jenkins", regexp.MustCompile(`.`)},
+	{"WWW-Authenticate", "Jenkins", regexp.MustCompile(`(?i)realm="?jenkins`)},
+	{"Docker-Distribution-Api-Version", "a Docker registry", regexp.MustCompile(`.`)},
+	{"X-Elastic-Product", "Elasticsearch", regexp.MustCompile(`.`)},
+	{"WWW-Authenticate", "Elasticsearch", regexp.MustCompile(`(?i)realm="security" charset`)},
+	{"X-Grafana-Id", "Grafana", regexp.MustCompile(`.`)},
+	{"X-Grafana-Version", "Grafana", regexp.MustCompile(`.`)},
+	{"Kbn-Name", "Kibana", regexp.MustCompile(`.`)},
+	{"X-Arequestid", "Jira", regexp.MustCompile(`.`)},
+	{"X-Confluence-Request-Time", "Confluence", regexp.MustCompile(`.`)},
+	{"X-Plex-Protocol", "Plex", regexp.MustCompile(`.`)},
+	{"X-Gerrit-Trace", "Gerrit", regexp.MustCompile(`.`)},
+	{"X-Vault-Index", "Vault", regexp.MustCompile(`.`)},
+	{"X-Consul-Index", "Consul", regexp.MustCompile(`.`)},
+	{"X-Minio-Deployment-Id", "MinIO", regexp.MustCompile(`.`)},
+	{"Server", "Nexus", regexp.MustCompile(`(?i)^nexus`)},
+	{"Server", "MinIO", regexp.MustCompile(`(?i)^minio`)},
+	{"WWW-Authenticate", "a router or device", regexp.MustCompile(`(?i)realm="?[^"]*(router|gateway login|netgear|tp-?link|linksys|d-?link|fritz|camera|printer|ipcam|dvr|nas|switch|modem|airport|idrac|ilo)`)},
+	{"WWW-Authenticate", "Tomcat Manager", regexp.MustCompile(`(?i)tomcat manager`)},
+	{"WWW-Authenticate", "RabbitMQ", regexp.MustCompile(`(?i)rabbitmq`)},
+	{"WWW-Authenticate", "Prometheus or another monitor", regexp.MustCompile(`(?i)realm="?(prometheus|grafana|kibana|nexus|sonatype|artifactory|gitea|gerrit|airflow|flower|solr|couchdb|influxdb|pgadmin|phpmyadmin|portainer|traefik dashboard|consul|rundeck|zabbix|nagios)`)},
+	{"X-Influxdb-Version", "InfluxDB", regexp.MustCompile(`.`)},
+	{"X-Couchdb-Body-Time", "CouchDB", regexp.MustCompile(`.`)},
+	{"X-Artifactory-Id", "Artifactory", regexp.MustCompile(`.`)},
+	{"X-Gitlab-Meta", "GitLab", regexp.MustCompile(`.`)},
+	{"Server", "a device", regexp.MustCompile(`(?i)goahead|mini_httpd|boa/|micro_httpd|thttpd|RomPager|CUPS|lighttpd/1\.4\.\d+-devolo|mikrotik`)},
+}
+
+// refusesRefresh are words that a token endpoint has about what it was given.
+var invalidGrant = regexp.MustCompile(`(?i)invalid_grant`)
+
+var loginPath = regexp.MustCompile(`(?i)(^|[/._-])(log-?in|sign-?in|log-?on|sign_in|sso|authorize|authenticate|saml2?|adfs|oauth2/(start|sign_in|auth)|openid-connect/auth|oauth2/v2\.0/authorize|accounts?/login|users/sign_in|identity/account|cas|idp|auth/realms|auth)([/._?-]|$)`)
+var loginHost = regexp.MustCompile(`(?i)^(log-?in|sign-?in|sso|auth|accounts?|id|idp|identity|adfs|saml)\.|\.okta\.com$|\.auth0\.com$|login\.microsoftonline\.com$|\.amazoncognito\.com$|\.cloudflareaccess\.com$|accounts\.google\.com$|\.onelogin\.com$|\.b2clogin\.com$`)
+var loginQuery = regexp.MustCompile(`(?i)(^|&)(return_?url|return_?to|redirect_?ur[il]|redirect_?to|next|continue|back|rd|from|target|goto|callback_?url|origin_?url|service|response_type|saml_?request|client_id|destination|url|r|ru)=`)
+var loginPage = regexp.MustCompile(`(?i)<input[^>]+type=["']?password|<title>[^<]*(log ?in|sign ?in|log ?on|single sign)[^<]*</title>|id=["']?(kc-form-login|login-?form|okta-sign-in|loginForm)|<form[^>]+action=["'][^"']*(log-?in|sign-?in|authenticate|session)`)

@@ -1,0 +1,276 @@
+package doctor
+
+import (
+	"strings"
+	"testing"
+)
+
+// wordings are what libraries, frameworks, gateways and services write in a
+// refusal: the cause, the status, and the body or, behind "WWW-Authenticate: ",
+// the challenge. The credential is a token that fits the cause.
+var wordings = []struct {
+	want   Cause
+	status int
+	said   string
+}{
+	// JavaScript: jsonwebtoken, jose, express-jwt, passport, NestJS, Fastify, Hono.
+	{"EXPIRED", 401, `{"message":"jwt expired"}`},
+	{"EXPIRED", 401, `{"code":"ERR_JWT_EXPIRED","message":"\"exp\" claim timestamp check failed"}`},
+	{"EXPIRED", 401, `{"statusCode":401,"code":"FAST_JWT_EXPIRED","message":"The token has expired at 2026-11-23T11:00:00.000Z."}`},
+	{"EXPIRED", 401, `{"statusCode":401,"code":"FST_JWT_AUTHORIZATION_TOKEN_EXPIRED","error":"Unauthorized","message":"Authorization token expired"}`},
+	{"NOT_YET_VALID", 401, `{"message":"jwt not active"}`},
+	{"NOT_YET_VALID", 401, `{"code":"ERR_JWT_CLAIM_VALIDATION_FAILED","claim":"nbf","message":"\"nbf\" claim timestamp check failed"}`},
+	{"BAD_SIGNATURE", 401, `{"message":"invalid signature"}`},
+	{"BAD_SIGNATURE", 401, `{"code":"ERR_JWS_SIGNATURE_VERIFICATION_FAILED","message":"signature verification failed"}`},
+	{"BAD_SIGNATURE", 401, `{"statusCode":401,"code":"FAST_JWT_INVALID_SIGNATURE","message":"The token signature is invalid."}`},
+	{"WRONG_AUDIENCE", 401, `{"message":"jwt audience invalid. expected: ledger"}`},
+	{"WRONG_AUDIENCE", 401, `{"code":"ERR_JWT_CLAIM_VALIDATION_FAILED","message":"unexpected \"aud\" claim value"}`},
+	{"WRONG_AUDIENCE", 401, `{"code":"FAST_JWT_INVALID_CLAIM_VALUE","message":"The aud claim value is not allowed."}`},
+	{"WRONG_ISSUER", 401, `{"message":"jwt issuer invalid. expected: https://other.example"}`},
+	{"WRONG_ISSUER", 401, `{"message":"unexpected \"iss\" claim value"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"message":"invalid algorithm"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"code":"ERR_JOSE_ALG_NOT_ALLOWED","message":"\"alg\" (Algorithm) Header Parameter value not allowed"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"code":"FAST_JWT_INVALID_ALGORITHM","message":"The token algorithm is invalid."}`},
+	{"UNKNOWN_KEY", 401, `{"code":"ERR_JWKS_NO_MATCHING_KEY","message":"no applicable key found in the JSON Web Key Set"}`},
+	{"UNKNOWN_KEY", 401, `{"name":"SigningKeyNotFoundError","message":"Unable to find a signing key that matches 'k1'"}`},
+	{"KEYS_UNREACHABLE", 401, `{"message":"Expected 200 OK from the JSON Web Key Set HTTP response"}`},
+	{"KEYS_UNREACHABLE", 401, `{"name":"JwksError","message":"connect ECONNREFUSED 127.0.0.1:8443"}`},
+	{"MISSING_CLAIM", 401, `{"message":"missing required \"tenant\" claim"}`},
+	{"SESSION_ENDED", 401, `{"error":{"code":"revoked_token","message":"The token has been revoked."}}`},
+
+	// Python: PyJWT, python-jose, Authlib, flask-jwt-extended, simplejwt, DRF, FastAPI.
+	{"EXPIRED", 401, `{"detail":"Signature has expired"}`},
+	{"EXPIRED", 401, `{"detail":"Signature has expired."}`},
+	{"EXPIRED", 401, `{"msg":"Token has expired"}`},
+	{"EXPIRED", 401, `{"error":"invalid_token","error_description":"The access token provided is expired, revoked, malformed, or invalid for other reasons.","hint":"expired_token: The token is expired"}`},
+	{"EXPIRED", 401, `{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"Token is expired"}]}`},
+	{"NOT_YET_VALID", 401, `{"detail":"The token is not yet valid (nbf)"}`},
+	{"NOT_YET_VALID", 401, `{"detail":"The token is not yet valid (iat)"}`},
+	{"BAD_SIGNATURE", 401, `{"detail":"Signature verification failed"}`},
+	{"BAD_SIGNATURE", 401, `{"detail":"Signature verification failed."}`},
+	{"BAD_SIGNATURE", 401, `{"error":"bad_signature: "}`},
+	{"WRONG_AUDIENCE", 401, `{"detail":"Audience doesn't match"}`},
+	{"WRONG_AUDIENCE", 401, `{"detail":"Invalid audience"}`},
+	{"WRONG_ISSUER", 401, `{"detail":"Invalid issuer"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"detail":"The specified alg value is not allowed"}`},
+	{"MISSING_CLAIM", 401, `{"detail":"Token is missing the \"tenant\" claim"}`},
+	{"MISSING_CLAIM", 401, `{"detail":"Token has no id"}`},
+	{"MISSING_CLAIM", 401, `{"detail":"Token contained no recognizable user identification"}`},
+	{"UNKNOWN_KEY", 401, `{"detail":"Unable to find a signing key that matches: \"k1\""}`},
+	{"KEYS_UNREACHABLE", 401, `{"detail":"Fail to fetch data from the url, err: \"<urlopen error [Errno 111] Connection refused>\""}`},
+	{"SESSION_ENDED", 401, `{"msg":"Token has been revoked"}`},
+	{"SESSION_ENDED", 401, `{"detail":"Token is blacklisted","code":"token_not_valid"}`},
+	{"USER_SUSPENDED", 401, `{"detail":"User is inactive","code":"user_inactive"}`},
+	{"USER_SUSPENDED", 401, `{"detail":"User inactive or deleted."}`},
+	{"STEP_UP_NEEDED", 401, `{"msg":"Fresh token required"}`},
+	{"NOT_PERMITTED", 403, `{"detail":"You do not have permission to perform this action."}`},
+
+	// Go: golang-jwt, jwx, go-oidc, go-jose, oauth2 introspection.
+	{"EXPIRED", 401, `token has invalid claims: token is expired`},
+	{"EXPIRED", 401, `Token is expired by 1h0m0s`},
+	{"EXPIRED", 401, `oidc: token is expired (Token Expiry: 2026-11-23 11:00:00 +0000 UTC)`},
+	{"EXPIRED", 401, `"exp" not satisfied: token is expired`},
+	{"EXPIRED", 401, `go-jose/go-jose/jwt: validation failed, token is expired (exp)`},
+	{"NOT_YET_VALID", 401, `token has invalid claims: token is not valid yet`},
+	{"NOT_YET_VALID", 401, `token has invalid claims: token used before issued`},
+	{"NOT_YET_VALID", 401, `"nbf" not satisfied`},
+	{"BAD_SIGNATURE", 401, `token signature is invalid: crypto/rsa: verification error`},
+	{"BAD_SIGNATURE", 401, `could not verify message using any of the signatures or keys`},
+	{"BAD_SIGNATURE", 401, `oidc: failed to verify signature: failed to verify id token signature`},
+	{"BAD_SIGNATURE", 401, `go-jose/go-jose: error in cryptographic primitive`},
+	{"WRONG_AUDIENCE", 401, `oidc: expected audience "ledger" got ["orders"]`},
+	{"WRONG_AUDIENCE", 401, `token has invalid claims: token has invalid audience`},
+	{"WRONG_AUDIENCE", 401, `"aud" not satisfied`},
+	{"WRONG_AUDIENCE", 401, `go-jose/go-jose/jwt: validation failed, invalid audience claim (aud)`},
+	{"WRONG_ISSUER", 401, `oidc: id token issued by a different provider, expected "https://a.example" got "https://id.example"`},
+	{"WRONG_ISSUER", 401, `token has invalid claims: token has invalid issuer`},
+	{"WRONG_ISSUER", 401, `"iss" not satisfied: values do not match`},
+	{"ALG_NOT_ALLOWED", 401, `token signature is invalid: signing method ES256 is invalid`},
+	{"ALG_NOT_ALLOWED", 401, `oidc: malformed jwt: unexpected signature algorithm "ES256"; expected ["RS256"]`},
+	{"ALG_NOT_ALLOWED", 401, `unexpected signing method: ES256`},
+	{"UNKNOWN_KEY", 401, `token is unverifiable: error while executing keyfunc: the given key ID was not found in the JWK Set: kid not found in JWK Set: k1`},
+	{"UNKNOWN_KEY", 401, `failed to find key with key ID "k1" in key set`},
+	{"MISSING_CLAIM", 401, `token has invalid claims: tenant claim is required`},
+	{"MISSING_CLAIM", 401, `"tenant" not satisfied: required claim "tenant" was not found`},
+
+	// Java: jjwt, java-jwt, Nimbus with Spring, Quarkus, Micronaut, Ktor.
+	{"EXPIRED", 401, `{"message":"JWT expired 3600000 milliseconds ago at 2026-11-23T11:00:00.000Z. Current time: 2026-11-23T12:00:00.000Z. Allowed clock skew: 0 milliseconds."}`},
+	{"EXPIRED", 401, `{"message":"The Token has expired on 2026-11-23T11:00:00Z."}`},
+	{"EXPIRED", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="Jwt expired at 2026-11-23T11:00:00Z", error_uri="https://tools.ietf.org/html/rfc6750#section-3.1"`},
+	{"EXPIRED", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt: Jwt expired at 2026-11-23T11:00:00Z"`},
+	{"NOT_YET_VALID", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt: Jwt used before 2026-11-23T13:00:00Z"`},
+	{"NOT_YET_VALID", 401, `{"message":"The Token can't be used before 2026-11-23T13:00:00Z."}`},
+	{"NOT_YET_VALID", 401, `{"message":"JWT early by 3600000 milliseconds before 2026-11-23T13:00:00.000Z. Current time: 2026-11-23T12:00:00.000Z"}`},
+	{"BAD_SIGNATURE", 401, `{"message":"JWT signature does not match locally computed signature. JWT validity cannot be asserted and should not be trusted."}`},
+	{"BAD_SIGNATURE", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt: Signed JWT rejected: Invalid signature"`},
+	{"BAD_SIGNATURE", 401, `{"message":"The Token's Signature resulted invalid when verified using the Algorithm: SHA256withECDSA"}`},
+	{"WRONG_AUDIENCE", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The aud claim is not valid"`},
+	{"WRONG_AUDIENCE", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The required audience is missing"`},
+	{"WRONG_AUDIENCE", 401, `{"message":"The Claim 'aud' value doesn't contain the required audience."}`},
+	{"WRONG_ISSUER", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The iss claim is not valid"`},
+	{"WRONG_ISSUER", 401, `{"message":"The Claim 'iss' value doesn't match the required issuer."}`},
+	{"WRONG_ISSUER", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="Invalid issuer"`},
+	{"ALG_NOT_ALLOWED", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt: Unsupported algorithm of ES256"`},
+	{"ALG_NOT_ALLOWED", 401, `{"message":"The provided Algorithm doesn't match the one defined in the JWT's Header."}`},
+	{"UNKNOWN_KEY", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt: Signed JWT rejected: Another algorithm expected, or no matching key(s) found"`},
+	{"KEYS_UNREACHABLE", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt: Couldn't retrieve remote JWK set: Connection refused"`},
+	{"SESSION_ENDED", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="Provided token isn't active"`},
+
+	// .NET.
+	{"EXPIRED", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The token expired at '11/23/2026 11:00:00'"`},
+	{"NOT_YET_VALID", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The token is not valid before '11/23/2026 13:00:00'"`},
+	{"BAD_SIGNATURE", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The signature is invalid"`},
+	{"UNKNOWN_KEY", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The signature key was not found"`},
+	{"WRONG_AUDIENCE", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The audience 'orders' is invalid"`},
+	{"WRONG_ISSUER", 401, `WWW-Authenticate: Bearer error="invalid_token", error_description="The issuer 'https://id.example' is invalid"`},
+	{"EXPIRED", 401, `IDX10223: Lifetime validation failed. The token is expired. ValidTo (UTC): '11/23/2026 11:00:00', Current time (UTC): '11/23/2026 12:00:00'.`},
+	{"WRONG_AUDIENCE", 401, `IDX10214: Audience validation failed. Audiences: 'orders'. Did not match: validationParameters.ValidAudience: 'ledger' or validationParameters.ValidAudiences: 'null'.`},
+	{"WRONG_ISSUER", 401, `IDX10205: Issuer validation failed. Issuer: 'https://id.example'. Did not match: validationParameters.ValidIssuer: 'https://a.example' or validationParameters.ValidIssuers: 'null'`},
+	{"KEYS_UNREACHABLE", 401, `IDX20803: Unable to obtain configuration from: 'https://id.example/.well-known/openid-configuration'.`},
+
+	// Ruby, PHP, Rust, Elixir.
+	{"EXPIRED", 401, `{"error":"Signature has expired"}`},
+	{"EXPIRED", 401, `{"error":"signature expired"}`},
+	{"EXPIRED", 401, `{"message":"Expired token"}`},
+	{"EXPIRED", 401, `{"error":"The token violates some mandatory constraints, details:\n- The token is expired"}`},
+	{"EXPIRED", 401, `ExpiredSignature`},
+	{"EXPIRED", 401, `{"error":"token_expired"}`},
+	{"NOT_YET_VALID", 401, `{"error":"Signature nbf has not been reached"}`},
+	{"NOT_YET_VALID", 401, `{"message":"Cannot handle token prior to 2026-11-23T13:00:00+0000"}`},
+	{"NOT_YET_VALID", 401, `{"error":"The token violates some mandatory constraints, details:\n- The token cannot be used yet"}`},
+	{"NOT_YET_VALID", 401, `{"error":"The token violates some mandatory constraints, details:\n- The token was issued in the future"}`},
+	{"NOT_YET_VALID", 401, `ImmatureSignature`},
+	{"BAD_SIGNATURE", 401, `{"error":"Signature verification raised"}`},
+	{"BAD_SIGNATURE", 401, `{"error":"Signature verification failed"}`},
+	{"BAD_SIGNATURE", 401, `{"message":"Token Signature could not be verified."}`},
+	{"BAD_SIGNATURE", 401, `{"error":"The token violates some mandatory constraints, details:\n- Token signature mismatch"}`},
+	{"BAD_SIGNATURE", 401, `InvalidSignature`},
+	{"BAD_SIGNATURE", 401, `{"error":"signature_error"}`},
+	{"WRONG_AUDIENCE", 401, `{"error":"Invalid audience. Expected ledger, received orders"}`},
+	{"WRONG_AUDIENCE", 401, `InvalidAudience`},
+	{"WRONG_AUDIENCE", 401, `{"error":"The token violates some mandatory constraints, details:\n- The token is not allowed to be used by this audience"}`},
+	{"WRONG_ISSUER", 401, `{"error":"Invalid issuer. Expected [\"https://a.example\"], received https://id.example"}`},
+	{"WRONG_ISSUER", 401, `InvalidIssuer`},
+	{"WRONG_ISSUER", 401, `{"error":"The token violates some mandatory constraints, details:\n- The token was not issued by the given issuers"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"error":"Expected a different algorithm"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"message":"Incorrect key for this algorithm"}`},
+	{"ALG_NOT_ALLOWED", 401, `InvalidAlgorithm`},
+	{"UNKNOWN_KEY", 401, `{"error":"Could not find public key for kid k1"}`},
+	{"UNKNOWN_KEY", 401, `{"message":"\"kid\" invalid, unable to lookup correct key"}`},
+	{"MISSING_CLAIM", 401, `MissingRequiredClaim("tenant")`},
+	{"MISSING_CLAIM", 401, `{"error":"Missing required claim tenant"}`},
+	{"SESSION_ENDED", 401, `{"message":"The token has been blacklisted"}`},
+	{"SESSION_ENDED", 401, `{"error":"revoked token"}`},
+	{"CSRF_REFUSED", 419, `{"message":"CSRF token mismatch."}`},
+
+	// Gateways.
+	{"EXPIRED", 401, `Jwt is expired`},
+	{"NOT_YET_VALID", 401, `Jwt not yet valid`},
+	{"BAD_SIGNATURE", 401, `Jwt verification fails`},
+	{"WRONG_AUDIENCE", 403, `Audiences in Jwt are not allowed`},
+	{"WRONG_ISSUER", 401, `Jwt issuer is not configured`},
+	{"UNKNOWN_KEY", 401, `Jwks doesn't have key to match kid or alg from Jwt`},
+	{"KEYS_UNREACHABLE", 401, `Jwks remote fetch is failed`},
+	{"EXPIRED", 401, `{"message":"The incoming token has expired"}`},
+	{"EXPIRED", 401, `{"exp":"token expired"}`},
+	{"NOT_YET_VALID", 401, `{"nbf":"token not valid yet"}`},
+	{"BAD_SIGNATURE", 401, `{"message":"Invalid signature"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"message":"Invalid algorithm"}`},
+	{"MISSING_CLAIM", 401, `{"message":"No mandatory 'tenant' in claims"}`},
+	{"EXPIRED", 401, `{"fault":{"faultstring":"Access Token expired","detail":{"errorcode":"keymanagement.service.access_token_expired"}}}`},
+	{"EXPIRED", 401, `{"fault":{"faultstring":"JWT Token has expired: policy(verify)","detail":{"errorcode":"steps.jwt.TokenExpired"}}}`},
+	{"BAD_SIGNATURE", 401, `{"fault":{"faultstring":"Invalid token: policy(verify)","detail":{"errorcode":"steps.jwt.InvalidSignature"}}}`},
+	{"UNKNOWN_KEY", 401, `{"fault":{"faultstring":"Could not find a matching Public Key","detail":{"errorcode":"steps.jwt.NoMatchingPublicKey"}}}`},
+	{"WRONG_AUDIENCE", 401, `{"fault":{"faultstring":"Audience mismatch","detail":{"errorcode":"steps.jwt.JwtAudienceMismatch"}}}`},
+	{"WRONG_ISSUER", 401, `{"fault":{"faultstring":"Issuer mismatch","detail":{"errorcode":"steps.jwt.JwtIssuerMismatch"}}}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"fault":{"faultstring":"Required scope(s) : orders.write","detail":{"errorcode":"steps.oauth.v2.InsufficientScope"}}}`},
+	{"EXPIRED", 401, `{"code":"PGRST301","details":null,"hint":null,"message":"JWT expired"}`},
+	{"EXPIRED", 401, `{"code":"PGRST303","message":"JWT expired"}`},
+	{"BAD_SIGNATURE", 401, `{"code":"PGRST301","message":"JWSError JWSInvalidSignature"}`},
+	{"WRONG_AUDIENCE", 401, `{"code":"PGRST303","message":"JWT not in audience"}`},
+	{"UNKNOWN_KEY", 401, `{"code":"PGRST301","message":"No suitable key or wrong key type"}`},
+	{"EXPIRED", 401, `{"errors":[{"extensions":{"path":"$","code":"invalid-jwt"},"message":"Could not verify JWT: JWTExpired"}]}`},
+	{"BAD_SIGNATURE", 401, `{"errors":[{"extensions":{"code":"invalid-jwt"},"message":"Could not verify JWT: JWSError JWSInvalidSignature"}]}`},
+	{"WRONG_AUDIENCE", 401, `{"errors":[{"extensions":{"code":"invalid-jwt"},"message":"Could not verify JWT: JWTNotInAudience"}]}`},
+
+	// Services.
+	{"EXPIRED", 401, `{"error":{"status":401,"message":"The access token expired"}}`},
+	{"EXPIRED", 401, `{"error_summary":"expired_access_token/..","error":{".tag":"expired_access_token"}}`},
+	{"EXPIRED", 401, `{"error":{"code":"InvalidAuthenticationToken","message":"Lifetime validation failed, the token is expired."}}`},
+	{"EXPIRED", 401, `{"error":{"code":"ExpiredAuthenticationToken","message":"The access token expiry UTC time '11/23/2026 11:00:00 AM' is earlier than current UTC time '11/23/2026 12:00:00 PM'."}}`},
+	{"EXPIRED", 401, `{"status":"error","message":"The OAuth token used to make this call expired 1 hour(s) ago.","category":"EXPIRED_AUTHENTICATION"}`},
+	{"WRONG_AUDIENCE", 401, `{"error":{"code":"InvalidAuthenticationToken","message":"Access token validation failure. Invalid audience."}}`},
+	{"WRONG_AUDIENCE", 401, `{"error":{"code":"InvalidAuthenticationTokenAudience","message":"The access token has been obtained for wrong audience or resource 'orders'."}}`},
+	{"WRONG_ISSUER", 401, `{"error":{"code":"InvalidAuthenticationTokenTenant","message":"The access token is from the wrong issuer 'https://id.example'."}}`},
+	{"SESSION_ENDED", 401, `{"error":"invalid_token","error_description":"Token was revoked. You have to re-authorize from the user."}`},
+	{"SESSION_ENDED", 401, `{"error":"invalid_token","error_description":"Session not active"}`},
+	{"SESSION_ENDED", 401, `{"code":"session_not_found","message":"Session from session_id claim in JWT does not exist"}`},
+	{"SESSION_ENDED", 401, `{"__type":"NotAuthorizedException","message":"Access Token has been revoked"}`},
+	{"SESSION_ENDED", 401, `{"error":{"code":"auth/id-token-revoked","message":"The Firebase ID token has been revoked."}}`},
+	{"EXPIRED", 401, `{"error":{"code":"auth/id-token-expired","message":"Firebase ID token has expired."}}`},
+	{"USER_SUSPENDED", 403, `{"code":"user_banned","message":"User is banned"}`},
+	{"USER_SUSPENDED", 401, `{"errors":[{"code":64,"message":"Your account is suspended and is not permitted to access this feature."}]}`},
+	{"USER_SUSPENDED", 403, `{"message":"Sorry. Your account was suspended."}`},
+	{"USER_SUSPENDED", 403, `{"error":{"code":"auth/user-disabled"}}`},
+	{"USER_SUSPENDED", 403, `{"error":{"message":"USER_DISABLED"}}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"error":{"code":403,"status":"PERMISSION_DENIED","message":"Request had insufficient authentication scopes.","details":[{"reason":"ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api read_api"}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"ok":false,"error":"missing_scope","needed":"files:read","provided":"chat:write"}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"status":"error","category":"MISSING_SCOPES","message":"This app hasn't been granted all required scopes to make this call."}`},
+	{"INSUFFICIENT_SCOPE", 401, `{"error_summary":"missing_scope/","error":{".tag":"missing_scope","required_scope":"files.content.read"}}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"message":"This action requires merchant approval for read_orders scope."}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"error":{"status":403,"message":"Insufficient client scope"}}`},
+	{"INSUFFICIENT_SCOPE", 401, `{"code":401,"message":"Unauthorized; scope does not match"}`},
+	{"STEP_UP_NEEDED", 403, `{"code":"REAUTHENTICATION_NEEDED","message":"auth_time is 8100 s old, the limit is 900 s. Sign in again."}`},
+	{"STEP_UP_NEEDED", 401, `{"error":{"code":"auth/requires-recent-login"}}`},
+	{"STEP_UP_NEEDED", 401, `{"code":"reauthentication_needed","message":"Password update requires reauthentication."}`},
+	{"STEP_UP_NEEDED", 403, `{"code":"insufficient_aal","message":"AAL2 session is required to update email or password when MFA is enabled."}`},
+	{"STEP_UP_NEEDED", 423, `{"message":"Password confirmation required."}`},
+	{"NOT_PERMITTED", 403, `{"message":"Must have admin rights to Repository.","documentation_url":"https://docs.github.com/rest"}`},
+	{"NOT_PERMITTED", 403, `{"message":"Resource not accessible by integration"}`},
+	{"NOT_PERMITTED", 403, `{"error":{"code":"AuthorizationFailed","message":"The client 'x' with object id 'y' does not have authorization to perform action 'Microsoft.Resources/subscriptions/read' over scope '/subscriptions/1' or the scope is invalid."}}`},
+	{"NOT_PERMITTED", 403, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"pods is forbidden: User \"ada\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"","reason":"Forbidden","code":403}`},
+	{"NOT_PERMITTED", 403, `{"Message":"User: arn:aws:iam::1:user/ada is not authorized to perform: execute-api:Invoke on resource: arn:aws:execute-api:eu-west-1:1:x/prod/GET/orders with an explicit deny"}`},
+	{"POLICY_BLOCKED", 403, `{"error":{"code":403,"message":"Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x","status":"PERMISSION_DENIED"}}`},
+	{"POLICY_BLOCKED", 403, `{"message":"Although you appear to have the correct authorization credentials, the 'shop' organization has an IP allow list enabled, and your IP address is not permitted to access this resource."}`},
+	{"POLICY_BLOCKED", 403, `{"error":{"code":"RequestDisallowedByPolicy","message":"Resource was disallowed by policy."}}`},
+	{"POLICY_BLOCKED", 403, `<html><head><title>Request Rejected</title></head><body>The requested URL was rejected. Please consult with your administrator.<br><br>Your support ID is: 1234</body></html>`},
+	{"POLICY_BLOCKED", 403, `<html><head><title>Web Page Blocked!</title></head><body>The page cannot be displayed. Please contact the administrator. Attack ID: 20000051</body></html>`},
+	{"POLICY_BLOCKED", 403, `<title>Access Denied - Sucuri Website Firewall</title>`},
+	{"POLICY_BLOCKED", 403, `A potentially unsafe operation has been detected in your request to this site (Generated by Wordfence)`},
+	{"POLICY_BLOCKED", 403, `Ip Forbidden`},
+	{"RATE_LIMITED_AS_401", 403, `{"error":{"code":403,"message":"Rate Limit Exceeded","errors":[{"domain":"usageLimits","reason":"rateLimitExceeded"}]}}`},
+	{"RATE_LIMITED_AS_401", 403, `{"message":"API rate limit exceeded for user ID 1."}`},
+	{"RATE_LIMITED_AS_401", 403, `{"message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}`},
+	{"RATE_LIMITED_AS_401", 403, `{"error":{"errors":[{"domain":"usageLimits","reason":"quotaExceeded","message":"The request cannot be completed because you have exceeded your quota."}]}}`},
+	{"RATE_LIMITED_AS_401", 403, `{"message":"Limit Exceeded"}`},
+	{"CSRF_REFUSED", 403, `{"detail":"CSRF Failed: CSRF token missing."}`},
+	{"CSRF_REFUSED", 403, `{"code":"rest_cookie_invalid_nonce","message":"Cookie check failed","data":{"status":403}}`},
+	{"CSRF_REFUSED", 403, `<title>Error 403 No valid crumb was included in the request</title>`},
+	{"CSRF_REFUSED", 403, `XSRF check failed`},
+	{"ID_TOKEN_AS_ACCESS", 401, `{"message":"Invalid token use: id"}`},
+}
+
+// fitting returns a token with which a server could say so.
+func fitting(cause Cause) string {
+	switch cause {
+	case "EXPIRED":
+		return expired
+	case "NOT_YET_VALID":
+		return jwt(es256, `{"iss":"https://id.example","sub":"1","aud":"orders","iat":@-600,"nbf":@+3600,"exp":@+7200}`)
+	}
+	return sound
+}
+
+func TestWordings(t *testing.T) {
+	for _, test := range wordings {
+		a := refusal(test.status, test.said, "Content-Type: application/json")
+		if strings.HasPrefix(test.said, "WWW-Authenticate: ") {
+			a = refusal(test.status, "", test.said)
+		}
+		d := Diagnose(asked(t, a, "Authorization: Bearer "+fitting(test.want)))
+		if d.Cause != test.want {
+			t.Errorf("%s: %s (%s), for %s", test.want, d.Cause, d.Confidence, clip(test.said, 110))
+		}
+	}
+}
