@@ -312,11 +312,7 @@ func formOf(r *Request) map[string]string {
 		return form
 	}
 	if body[0] == '{' {
-		for name, v := range object([]byte(body)) {
-			if s, ok := v.(string); ok {
-				form[name] = s
-			}
-		}
+		members(form, object([]byte(body)), 0)
 		return form
 	}
 	values, err := url.ParseQuery(body)
@@ -331,6 +327,36 @@ func formOf(r *Request) map[string]string {
 	return form
 }
 
+// members takes the strings of a JSON body, those further out before those in a
+// member: {"user":{"password":…}}, AuthParameters, the variables of GraphQL.
+func members(form map[string]string, doc map[string]any, depth int) {
+	for name, v := range doc {
+		if s, ok := v.(string); ok {
+			if _, there := form[name]; !there {
+				form[name] = s
+			}
+		}
+	}
+	for _, v := range doc {
+		if inner, ok := v.(map[string]any); ok && depth < 3 {
+			members(form, inner, depth+1)
+		}
+	}
+}
+
+// field returns a member of the body, however its name is spelt.
+func (c *Case) field(names ...string) (string, bool) {
+	plain := strings.NewReplacer("_", "", "-", "")
+	for _, want := range names {
+		for name, v := range c.form {
+			if strings.EqualFold(plain.Replace(name), plain.Replace(want)) {
+				return v, true
+			}
+		}
+	}
+	return "", false
+}
+
 var signInPath = regexp.MustCompile(`(?i)(^|/)(login|log-in|signin|sign-in|sign_in|authenticate|token|sessions?|oauth2?/token|obtain[_-]token|token-auth|initiateauth|auth|refresh|jwt/create|oauth/access_token|verifypassword)(/?|\.[a-z]+)$|/auth/(login|refresh|token)`)
 
 func (c *Case) isSignIn() bool {
@@ -338,10 +364,11 @@ func (c *Case) isSignIn() bool {
 	if !r.Unsafe() {
 		return false
 	}
-	for _, name := range []string{"password", "grant_type", "refresh_token", "refreshToken", "refresh", "passwd", "pwd", "client_secret"} {
-		if _, ok := c.form[name]; ok {
-			return true
-		}
+	if _, ok := c.field("password", "grant_type", "refresh_token", "refresh", "passwd", "pwd", "client_secret", "otp", "totp", "mfa_code"); ok {
+		return true
+	}
+	if target, _ := r.Get("X-Amz-Target"); strings.HasSuffix(target, "Auth") || strings.HasSuffix(target, "AuthChallenge") {
+		return true
 	}
 	u, err := url.Parse(r.URL)
 	return err == nil && signInPath.MatchString(u.Path)

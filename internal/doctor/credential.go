@@ -48,6 +48,51 @@ var keyHeaders = []string{
 	"X-API-Key", "Api-Key", "ApiKey", "X-ApiKey", "Ocp-Apim-Subscription-Key", "X-Goog-Api-Key", "X-Functions-Key", "X-Api-Token", "X-Client-Key", "X-App-Key", "Private-Token", "X-Shopify-Access-Token", "X-Service-Key", "DD-API-KEY", "X-Vault-Token", "Subscription-Key", "Key",
 }
 
+// keyHeader are the fields of the many services that have one of their own.
+var keyHeader = regexp.MustCompile(`(?i)^([a-z0-9]+[-_])*((api|app|application|access|auth|secret|service|admin|client|consumer|partner|license|master|subscription|account|user|project)[-_]?(key|secret|apikey)|[a-z0-9]*apikey|api[-_]?token|[a-z0-9]+[-_]token)$`)
+
+// noKeyHeader are fields that end as those do and carry no credential.
+var noKeyHeader = regexp.MustCompile(`(?i)c[sx]rf|xsrf|forgery|verification|idempot|^sec-|websocket|cache|surrogate|trace|request[-_]?(key|token)|continuation|page|device|push|sync|partition|encryption|captcha|state`)
+
+func isKeyHeader(name string) bool {
+	return slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, name) }) || keyHeader.MatchString(name) && !noKeyHeader.MatchString(name) && !isTokenHeader(name)
+}
+
+func isTokenHeader(name string) bool {
+	return slices.ContainsFunc(tokenHeaders, func(h string) bool { return strings.EqualFold(h, name) })
+}
+
+// signatureHeader and signatureParam are where a request that is signed as a
+// whole, by a secret that does not travel, has its signature.
+var (
+	signatureHeader = regexp.MustCompile(`(?i)(^|[-_])(sign|signature|hmac)([-_](v?\d+|sha-?\d+|ed25519))?$`)
+	signatureParam  = regexp.MustCompile(`(?i)^(x-(amz|goog|oss|tos|obs|cos|ms)-signature|signature|sig|sign|hmac|oauth_signature|q-signature)$`)
+)
+
+// signature says where a request is signed as a whole, or "".
+func (r *Request) signature() (in place, name, value string) {
+	for _, f := range r.Header {
+		if signatureHeader.MatchString(f.Name) && len(f.Value) >= 16 {
+			return inHeader, f.Name, f.Value
+		}
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return nowhere, "", ""
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		k, v, _ := strings.Cut(pair, "=")
+		if signatureParam.MatchString(k) && len(v) >= 16 {
+			return inQuery, k, v
+		}
+	}
+	return nowhere, "", ""
+}
+
+// signedAsAWhole is the scheme of a credential that is a signature and has none
+// of the schemes of Authorization.
+const signedAsAWhole = "signature"
+
 var tokenParams = []string{"access_token", "token", "jwt", "auth_token", "authtoken", "bearer", "bearer_token", "authorization", "auth", "id_token", "accesstoken"}
 var keyParams = []string{"api_key", "apikey", "api-key", "key", "subscription-key", "appid", "app_key"}
 
@@ -95,6 +140,14 @@ func findCredential(r *Request) credential {
 				return c
 			}
 		}
+	}
+	for _, f := range r.Header {
+		if isKeyHeader(f.Name) && strings.TrimSpace(f.Value) != "" {
+			return credential{place: inHeader, name: f.Name, raw: f.Value, value: f.Value}
+		}
+	}
+	if in, name, value := r.signature(); in != nowhere {
+		return credential{place: in, name: name, raw: value, value: value, scheme: signedAsAWhole}
 	}
 	if name != "" {
 		return credential{place: inQuery, name: name, raw: value, value: value}
@@ -155,6 +208,10 @@ func (c *credential) form() *finding {
 	switch c.place {
 	case nowhere, inBody:
 		return nil
+	case inQuery:
+		if c.scheme == signedAsAWhole {
+			return nil
+		}
 	case inCookie:
 		if what := placeholder(c.value); what != "" {
 			return certain("PLACEHOLDER_CREDENTIALS", fmt.Sprintf("the cookie %s holds %s", c.name, what))
@@ -170,10 +227,13 @@ func (c *credential) form() *finding {
 	if f := c.schemeForm(); f != nil {
 		return f
 	}
+	if rest, ok := strings.CutPrefix(strings.TrimLeft(c.raw, " \t"), c.scheme); ok && c.place == inAuthorization && isScheme(c.scheme) && rest != "" && rest[0] != ' ' {
+		return certain("WHITESPACE", "between the scheme and the token stands "+or(invisible(rest[:1]), "another character")+" where a space is due (RFC 9110 §11.4)")
+	}
 	if strings.EqualFold(c.scheme, "Basic") {
 		return basicForm(c.value)
 	}
-	if c.place == inAuthorization && signedScheme(c.scheme) {
+	if c.place == inAuthorization && signedScheme(c.scheme) || c.scheme == signedAsAWhole {
 		return nil
 	}
 	return valueForm(c.value)
@@ -396,6 +456,8 @@ func firstFew(list []string) []string {
 func wrapped(s string) *finding {
 	first, last := s[0], s[len(s)-1]
 	switch {
+	case strings.HasSuffix(s, "”") || strings.HasSuffix(s, "’"):
+		return certain("QUOTED", "there are quotes around the token, and they are sent as part of it")
 	case first == '"' || last == '"' || first == '\'' || last == '\'' || first == '`' || strings.HasPrefix(s, `\"`):
 		return certain("QUOTED", "there are quotes around the token, and they are sent as part of it")
 	case first == '<' || last == '>':

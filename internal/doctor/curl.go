@@ -278,7 +278,9 @@ func ReadCurl(words []string) (*Request, error) {
 	if len(words) > 0 && isCurlWord(words[0]) {
 		words = words[1:]
 	}
+	words = typographic(words)
 	r := &curlRequest{Request: Request{FromCurl: true}}
+	var loose []string
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		switch {
@@ -307,11 +309,69 @@ func ReadCurl(words []string) (*Request, error) {
 				r.valued(w[j], value)
 				break
 			}
-		case r.URL == "":
-			r.URL = w
+		default:
+			loose = append(loose, w)
 		}
 	}
+	if r.URL == "" {
+		r.URL = address(loose)
+	}
 	return r.finish()
+}
+
+const openings, closings = "“”„«‘‚", "”“»’"
+
+// typographic joins what the shell takes apart where a word processor made the
+// straight quotes curly, which a shell does not know.
+func typographic(words []string) []string {
+	var list []string
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		if !strings.ContainsAny(firstRune(w), openings) {
+			list = append(list, w)
+			continue
+		}
+		j := i
+		for j < len(words)-1 && !strings.ContainsAny(lastRune(words[j]), closings) {
+			j++
+		}
+		if strings.ContainsAny(lastRune(words[j]), closings) {
+			w = strings.Join(words[i:j+1], " ")
+			i = j
+		}
+		if strings.Contains(w, "://") && !strings.Contains(w, " ") {
+			w = strings.Trim(w, openings+closings)
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+func firstRune(s string) string {
+	_, n := utf8.DecodeRuneInString(s)
+	return s[:n]
+}
+
+func lastRune(s string) string {
+	_, n := utf8.DecodeLastRuneInString(s)
+	return s[len(s)-n:]
+}
+
+// address picks the URL from the words that belong to no option: where quotes were
+// forgotten, scheme and token of a header are among them, and nobody is to be
+// asked for a host by their name.
+func address(words []string) string {
+	for _, w := range words {
+		if strings.Contains(w, "://") {
+			return w
+		}
+	}
+	for _, w := range words {
+		if !isScheme(w) && !looksLikeJWT(w) && !keyPrefixes.MatchString(w) && placeholder(w) == "" {
+			return w
+		}
+	}
+	return ""
 }
 
 type curlRequest struct {
@@ -432,6 +492,12 @@ func (r *curlRequest) long(name, v string) {
 // header takes a line as curl does: "Name;" is an empty field, "Name:" takes
 // one away.
 func (r *curlRequest) header(line string) {
+	if strings.ContainsAny(firstRune(line), openings) {
+		line = strings.TrimLeft(line, openings)
+		if name, _, _ := strings.Cut(line, ":"); !secretHeader(name) {
+			line = strings.TrimRight(line, closings)
+		}
+	}
 	if name, rest, ok := strings.Cut(line, ":"); ok {
 		if strings.HasPrefix(line, ":") { // a pseudo-header of HTTP/2, from DevTools
 			return

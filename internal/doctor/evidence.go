@@ -129,6 +129,7 @@ type Earlier struct {
 	Cookies   []SetCookie     // set before, by any host
 	Tokens    []Seen          // credentials seen in answers, in order
 	Page      string          // the origin of the page that asked
+	Top       string          // the address of the page in the window, which a frame is not
 	PageHadIt bool            // the page's own request had a cookie
 	Sent      bool            // another request to this host had a cookie
 	Type      string          // the kind of resource: fetch, document, websocket …

@@ -129,6 +129,7 @@ func first(c Cause) int {
 type recording struct {
 	entries  []harEntry
 	redacted bool
+	tops     map[string]string // the address of each page, by its id
 	tokens   []Seen
 	cookies  []SetCookie
 }
@@ -136,7 +137,10 @@ type recording struct {
 var redactedValue = regexp.MustCompile(`(?i)^\s*((bearer|basic)\s+)?[\[<(*]*\s*(redacted|removed|hidden|masked|sanitized|\*{3,}|x{6,})[\]>)*]*\s*$`)
 
 func newRecording(doc *har) *recording {
-	r := &recording{entries: doc.Log.Entries}
+	r := &recording{entries: doc.Log.Entries, tops: map[string]string{}}
+	for _, p := range doc.Log.Pages {
+		r.tops[p.ID] = p.Title // browsers write the address there
+	}
 	slices.SortStableFunc(r.entries, func(a, b harEntry) int { return a.Started.Compare(b.Started) })
 	bare := true
 	for i := range r.entries {
@@ -310,7 +314,7 @@ func (r *recording) evidence(i int) *Evidence {
 	if en.Request.Method == "OPTIONS" {
 		return r.lonePreflight(i, e)
 	}
-	if handshake(e) && r.answeredLater(i) {
+	if handshake(e) && r.answeredLater(i, e.Request.HasCredential()) {
 		return nil
 	}
 	c := newCase(e)
@@ -332,11 +336,19 @@ func (c *Case) corsBlocked() bool {
 // handshake: schemes that begin with a 401.
 func handshake(e *Evidence) bool {
 	v := strings.ToLower(e.last().Answer.Get("WWW-Authenticate"))
+	if _, sent := e.Request.Get("Authorization"); !sent && e.last().Answer.Status == 401 && (strings.HasPrefix(v, "bearer realm=\"http") || strings.HasPrefix(v, "basic")) {
+		return true // a registry names where to fetch a token; for Basic, a browser asks its user
+	}
 	return e.last().Answer.Status == 401 && (strings.HasPrefix(v, "negotiate") || strings.HasPrefix(v, "ntlm") || strings.HasPrefix(v, "digest") || strings.Contains(v, "use_dpop_nonce"))
 }
 
-func (r *recording) answeredLater(i int) bool {
+// answeredLater reports whether the same request was let through soon after: with
+// a credential, where the first had none.
+func (r *recording) answeredLater(i int, had bool) bool {
 	for _, o := range r.entries[i+1:] {
+		if req := o.request(); !had && !req.HasCredential() {
+			continue
+		}
 		if o.Request.URL == r.entries[i].Request.URL && o.Request.Method == r.entries[i].Request.Method && o.Response.Status >= 200 && o.Response.Status < 400 {
 			return o.Started.Sub(r.entries[i].Started) < 30*time.Second
 		}
@@ -390,6 +402,7 @@ func (r *recording) page(i int, e *Evidence) {
 		}
 		if u, err := url.Parse(en.Request.URL); err == nil {
 			e.Earlier.Page = u.Scheme + "://" + u.Host
+			e.Earlier.Top = r.tops[r.entries[i].Page]
 			req := en.request()
 			_, e.Earlier.PageHadIt = req.Get("Cookie")
 		}
@@ -405,11 +418,8 @@ func (r *recording) repeated(i int, e *Evidence) {
 		o := &r.entries[j]
 		req := o.request()
 		if j < i && o.Response.Status >= 200 && o.Response.Status < 300 && req.Unsafe() {
-			form := formOf(&req)
-			for _, name := range []string{"refresh_token", "refreshToken", "refresh"} {
-				if v := form[name]; v != "" {
-					e.Earlier.Spent[v] = true
-				}
+			if v := (&Case{form: formOf(&req)}).refreshValue(); v != "" {
+				e.Earlier.Spent[v] = true
 			}
 		}
 		if j == i || o.Request.Method != e.Request.Method || !same(o.Request.URL, e.Request.URL) || o.Response.Status == 0 {
@@ -449,7 +459,7 @@ func (r *recording) lonePreflight(i int, e *Evidence) *Evidence {
 			return nil
 		}
 	}
-	if en.Response.Status < 300 || en.Response.Status == 0 {
+	if en.Response.Status == 0 || en.Response.Status < 300 && newCase(e).preflightRefused() == nil {
 		return nil
 	}
 	return e
@@ -465,6 +475,11 @@ func (r *recording) renderedWithout(en *harEntry, e *Evidence) bool {
 		return false
 	}
 	body := en.body()
+	if en.Response.Status == 401 && hydrated.MatchString(body) && renderedAs401.MatchString(body) && r.sameCookieElsewhere(en) {
+		e.Earlier.Error = "the page was rendered on the server as a 401, and the same cookie is let through in a request of the browser's own"
+		e.Earlier.PageHadIt, e.Earlier.Type = true, "rendered"
+		return true
+	}
 	if !hydrated.MatchString(body) || !hydrated401.MatchString(body) || !e.Request.HasCredential() {
 		return false
 	}
@@ -472,4 +487,23 @@ func (r *recording) renderedWithout(en *harEntry, e *Evidence) bool {
 	e.Earlier.PageHadIt = true
 	e.Earlier.Type = "rendered"
 	return true
+}
+
+var renderedAs401 = regexp.MustCompile(`(?i)<(h1|title)[^>]*>\s*401\b`)
+
+// sameCookieElsewhere reports whether another request to the host, with the same
+// cookies and near in time, was let through.
+func (r *recording) sameCookieElsewhere(en *harEntry) bool {
+	req := en.request()
+	mine, _ := req.Get("Cookie")
+	for i := range r.entries {
+		o := &r.entries[i]
+		other := o.request()
+		theirs, _ := other.Get("Cookie")
+		near := o.Started.Sub(en.Started).Abs() < 2*time.Minute
+		if o != en && near && mine != "" && theirs == mine && o.Response.Status == 200 && hostOf(o.Request.URL) == hostOf(en.Request.URL) && strings.Contains(o.Response.Content.MimeType, "json") {
+			return true
+		}
+	}
+	return false
 }

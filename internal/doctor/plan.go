@@ -67,8 +67,9 @@ func IssuerOf(r *Request) string {
 
 // Plan is what else is worth asking.
 type Plan struct {
-	Repeats            int
-	Bare, Fresh, Moved bool
+	Repeats     int
+	Bare, Fresh bool
+	Moved       *Field // the credential where it may belong
 }
 
 // Further says what else is worth asking, now that one answer is there.
@@ -86,9 +87,9 @@ func Further(e *Evidence) Plan {
 	case c.outcome == refused && (c.status() == 401 || c.status() == 403) && formed:
 		p.Bare = true
 		p.Fresh = c.fromCache(c.answer) != ""
-		p.Moved = (c.cred.place == inQuery || c.cred.place == inHeader && !looksKey(c.cred.name)) && c.status() == 401
+		p.Moved = c.elsewhere()
 		explained := c.word != nil && (tokenCause[c.word.means] || c.word.means == "POLICY_BLOCKED" || c.word.means == "RATE_LIMITED_AS_401") && !(c.word.means == "BAD_SIGNATURE" || c.word.means == "UNKNOWN_KEY" || c.word.means == "EXPIRED" && !c.expiredAt(c.Now) || c.word.means == "NOT_YET_VALID" && !c.earlyAt(c.Now))
-		if !proof && !explained && c.sound() && c.status() == 401 && !p.Moved && (len(c.challenges) == 0 || c.wantsScheme(c.cred.scheme) || c.cred.place != inAuthorization) {
+		if !proof && !explained && c.sound() && c.status() == 401 && p.Moved == nil && (len(c.challenges) == 0 || c.wantsScheme(c.cred.scheme) || c.cred.place != inAuthorization) {
 			p.Repeats = 3
 			if p.Fresh {
 				p.Repeats = 1
@@ -98,8 +99,27 @@ func Further(e *Evidence) Plan {
 	return p
 }
 
-func looksKey(name string) bool {
-	return slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, name) })
+// elsewhere returns the credential in the header where it may belong, if that is
+// not where it was sent.
+func (c *Case) elsewhere() *Field {
+	v := c.Request.CredentialValue()
+	named := c.otherHeader()
+	if strings.Contains(named, " ") {
+		named = "apikey"
+	}
+	switch {
+	case v == "" || c.cred.scheme == signedAsAWhole || signedScheme(c.cred.scheme) || strings.EqualFold(c.cred.scheme, "Basic") || c.word != nil && tokenCause[c.word.means] && c.word.means != "KEY_INVALID":
+		return nil
+	case named != "" && headerName.MatchString(named) && !strings.Contains(named, "_") && (c.cred.place != inAuthorization || !c.wantsScheme(c.cred.scheme)):
+		return &Field{named, v}
+	case c.cred.place == inQuery && slices.Contains(keyParams, strings.ToLower(c.cred.name)) && !c.wantsScheme("Bearer"):
+		return &Field{"X-API-Key", v}
+	case c.status() != 401:
+		return nil
+	case c.cred.place == inQuery, c.cred.place == inHeader && (!isKeyHeader(c.cred.name) || c.wantsScheme("Bearer")):
+		return &Field{"Authorization", "Bearer " + v}
+	}
+	return nil
 }
 
 // Next returns where an answer sends the client, or "".

@@ -53,7 +53,7 @@ func statement(text string, loc []int) (stated, prose bool) {
 
 // codes are values of one word that stand for a fault: "code":"token-expired",
 // <Code>ExpiredToken</Code>, error=insufficient_scope, or all of a line.
-var codes = regexp.MustCompile(`"([\w.@ -]{1,40})"\s*:\s*\[?\s*"([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*)[/.]*"\s*[]},]|<(\w*[Cc]ode)>([A-Za-z][\w.]*)</|(?m:^(?:(error)=)?([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*(?: ?: ?[A-Z][A-Za-z]+)?)\s*$)`)
+var codes = regexp.MustCompile(`"([\w.@ -]{1,40})"\s*:\s*"([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*)[/.]*"\s*[},]|:\s*\[\s*"([A-Za-z][\w.:/-]*)"\s*\]|<(\w*[Cc]ode)>([A-Za-z][\w.]*)</|(?m:^(?:(error)=)?([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*(?: ?: ?[A-Z][A-Za-z]+)?)\s*$)`)
 
 // noCode are the members whose value is the name of something else.
 var noCode = regexp.MustCompile(`(?i)^(token_?(type|class)|grant_?type|scopes?|path|id|ids|kind|host|url|method|user|username|client|feature|target|lang|locale)$`)
@@ -65,7 +65,7 @@ var camel = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
 func spelt(text string) string {
 	var b strings.Builder
 	for _, m := range codes.FindAllStringSubmatch(text, -1) {
-		code := m[2] + m[4] + m[6]
+		code := m[2] + m[3] + m[5] + m[7]
 		if noCode.MatchString(m[1]) || len(code) > 80 || !strings.ContainsAny(code[1:], "_.:/-ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 			continue
 		}

@@ -61,6 +61,7 @@ var rules = []rule{
 	// Nothing is wrong with what was sent.
 	{"way: cached", one((*Case).cached)},
 	{"way: another host", one((*Case).wrongHost)},
+	{"way: a proxy's own sign-in", one((*Case).interposed)},
 	{"way: stripped", one((*Case).stripped)},
 	{"credential: key", one((*Case).keyRefused)},
 	{"credential: opaque", one((*Case).opaque)},

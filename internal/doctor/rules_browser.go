@@ -103,6 +103,9 @@ func (c *Case) preflightRefused() *finding {
 			return certain("PREFLIGHT_REFUSED", fmt.Sprintf("the preflight (OPTIONS) is answered %d; a browser wants 2xx, and never sends a credential with it", c.answer.Status))
 		}
 	}
+	if _, asks := c.Request.Get("Access-Control-Request-Method"); own && asks && c.Recorded && cross && c.answer != nil && c.answer.Fault == "" && c.answer.Status < 300 {
+		return c.corsPreflight(c.answer, origin) // what it was asked for never came
+	}
 	p := c.preflight()
 	if p == nil || p.Fault != "" || !cross || !c.fetched() || c.Earlier == nil && !c.Request.NeedsPreflight() {
 		return nil
@@ -129,6 +132,8 @@ func (c *Case) corsPreflight(p *Answer, origin string) *finding {
 	names := c.Request.NotSimple()
 	if c.Earlier != nil && len(c.Earlier.AskedFor) > 0 {
 		names = c.Earlier.AskedFor
+	} else if asked, ok := c.Request.Get("Access-Control-Request-Headers"); ok && c.Request.Method == "OPTIONS" {
+		names = strings.FieldsFunc(strings.ToLower(asked), func(r rune) bool { return r == ',' || r == ' ' })
 	}
 	for _, name := range names {
 		if allowed[name] || star && name != "authorization" && !c.credentialed() {
@@ -212,6 +217,12 @@ func (c *Case) csrf() *finding {
 		return nil
 	}
 	w := c.says("CSRF_REFUSED")
+	if w != nil && w.prose && (!c.Request.Unsafe() || c.says(saidMissing) != nil) {
+		w = nil // it explains what is done against forgery
+	}
+	if v := c.answer.Get("X-CSRF-Token"); c.status() == 403 && strings.EqualFold(v, "required") {
+		return certain("CSRF_REFUSED", "the answer has X-CSRF-Token: Required, as SAP's services say it")
+	}
 	if w != nil && (c.word == w || !tokenCause[c.word.means]) {
 		return certain("CSRF_REFUSED", c.heard(w))
 	}

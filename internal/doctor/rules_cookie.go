@@ -210,6 +210,16 @@ func (c *Case) lostAcross(j jar, set string, _ bool) *finding {
 	found := func(cause Cause, sure bool, why string) *finding {
 		return &finding{cause: cause, sure: sure, proof: []string{set, why, "the request does not carry it"}}
 	}
+	if top := hostOf(c.Earlier.Top); top != "" && site(top) != site(hostOf(c.Request.URL)) && !crossSite {
+		// Same-origin to the frame that asks, and a third party to the page in the window.
+		framed := fmt.Sprintf("the request comes from a frame in a page of another site (%s)", clip(top, 80))
+		if j.sameSite != "none" {
+			return found("COOKIE_SAMESITE", false, framed+fmt.Sprintf(", and the cookie has SameSite=%s", or(j.sameSite, "(none given, which is Lax)")))
+		}
+		if !strings.Contains(strings.ToLower(j.Line), "partitioned") {
+			return found("COOKIE_THIRD_PARTY", false, framed+", where browsers block the cookies of third parties")
+		}
+	}
 	mode, _ := c.Request.Get("Sec-Fetch-Mode")
 	dest, _ := c.Request.Get("Sec-Fetch-Dest")
 	topGet := mode == "navigate" && dest == "document" && !c.Request.Unsafe()

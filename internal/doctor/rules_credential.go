@@ -5,15 +5,41 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/doorward/doorward/internal/why"
 )
 
 func (c *Case) credentialForm() *finding {
 	if !c.can() {
 		return nil
 	}
-	return c.weak(c.cred.form())
+	if w := c.says("TWO_CREDENTIALS"); w != nil && c.outcome == refused && c.cred.place != nowhere {
+		f := likely("TWO_CREDENTIALS", c.heard(w))
+		if in, name, _ := c.Request.signature(); in != nowhere && c.cred.place == inAuthorization && !signedScheme(c.cred.scheme) {
+			f.sure = true
+			f.proof = append(f.proof, "there is a header Authorization, and a signature in "+name)
+		} else if c.cred.query != "" || len(c.cred.header) > 1 {
+			f.sure = true
+		}
+		return f
+	}
+	f := c.cred.form()
+	if f != nil && c.outcome == refused && c.token != nil && c.readAnyway(f.cause) {
+		return nil
+	}
+	return c.weak(f)
+}
+
+// readAnyway reports whether the server read the token all the same: it says what is
+// wrong with it, and the token bears that out.
+func (c *Case) readAnyway(form Cause) bool {
+	if form != "WHITESPACE" && form != "WRONG_ALPHABET" && form != "TWO_CREDENTIALS" || c.word == nil {
+		return false
+	}
+	return c.word.means == "EXPIRED" && c.expiredAt(c.Now) || c.word.means == "NOT_YET_VALID" && c.earlyAt(c.Now)
 }
 
 // netrc: some clients replace an Authorization header by Basic from .netrc.
@@ -53,7 +79,12 @@ func (c *Case) schemes() []string {
 
 func (c *Case) schemeWrong() *finding {
 	if c.outcome == refused && c.cred.place == inAuthorization && !strings.HasPrefix(c.cred.scheme, "AWS4") && isScheme(c.cred.scheme) && wantsSigned.MatchString(c.text) {
-		return certain("SCHEME_WRONG", "the request carries "+c.cred.scheme+"; the server wants a signed request (AWS4-HMAC-SHA256)")
+		f := certain("SCHEME_WRONG", "the request carries "+c.cred.scheme+"; the server wants a signed request (AWS4-HMAC-SHA256)")
+		if len(c.marksOf(byEdge)) > 0 {
+			// API Gateway reads Authorization so on a route that does not exist, too.
+			f.sure = false
+		}
+		return f
 	}
 	if c.outcome != refused || c.status() != 401 && c.status() != 407 || len(c.challenges) == 0 {
 		return nil
@@ -96,6 +127,27 @@ func alike(sent string, wanted []string) bool {
 	})
 }
 
+// challengedHeader returns the field that a challenge names: Keystone's, and that of
+// the schemes for API keys that have a parameter for it.
+func (c *Case) challengedHeader() string {
+	for _, ch := range c.challenges {
+		if strings.EqualFold(ch.Scheme, "Keystone") {
+			return "X-Auth-Token"
+		}
+		in, _ := ch.Param("in")
+		name, ok := ch.Param("name")
+		if !ok {
+			name, ok = ch.Param("header")
+		}
+		if ok && (in == "" || strings.EqualFold(in, "header")) && headerName.MatchString(name) && !strings.EqualFold(name, "Authorization") {
+			return name
+		}
+	}
+	return ""
+}
+
+var headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{1,40}$`)
+
 var namedHeader = regexp.MustCompile(`(?i)\b(x-[a-z0-9-]*(?:key|token|auth|secret)[a-z0-9-]*|ocp-apim-subscription-key|api-?key header|apikey|api[-_]key)\b`)
 
 // misplaced: a credential that is good, in a place where the server does not
@@ -110,19 +162,22 @@ func (c *Case) misplaced() *finding {
 	proved := c.Moved != nil && c.Moved.Fault == "" && c.Moved.Status < 400 && c.Moved.Status != 0
 	switch c.cred.place {
 	case inQuery:
-		if c.says("KEY_INVALID") != nil {
+		if c.says("KEY_INVALID") != nil && !proved || c.cred.scheme == signedAsAWhole {
 			return nil
 		}
 		f := likely("IN_QUERY", fmt.Sprintf("the credential is in the parameter %s of the URL, and no header carries one", c.cred.name))
 		if proved {
 			f.sure = true
-			f.proof = append(f.proof, "the same request with the credential in the header Authorization is let through")
+			f.proof = append(f.proof, "the same request with the credential in the header "+c.MovedTo+" is let through")
 		} else if c.says(saidMissing) != nil {
 			f.proof = append(f.proof, c.heard(c.says(saidMissing)))
 		}
 		return f
 	case inHeader:
-		if slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, c.cred.name) }) && !proved {
+		if c.cred.scheme == signedAsAWhole {
+			return nil
+		}
+		if isKeyHeader(c.cred.name) && !proved {
 			if named := c.otherHeader(); named != "" {
 				return likely("WRONG_HEADER", fmt.Sprintf("the key is in %s; the server asks for %s", c.cred.name, named))
 			}
@@ -140,7 +195,7 @@ func (c *Case) misplaced() *finding {
 		f := likely("WRONG_HEADER", fmt.Sprintf("the credential is in %s, and there is no Authorization header", c.cred.name))
 		if proved {
 			f.sure = true
-			f.proof = append(f.proof, "the same request with the credential in the header Authorization is let through")
+			f.proof = append(f.proof, "the same request with the credential in the header "+c.MovedTo+" is let through")
 		} else if w := c.says(saidMissing); w != nil {
 			f.proof = append(f.proof, c.heard(w))
 		}
@@ -148,6 +203,11 @@ func (c *Case) misplaced() *finding {
 	case inAuthorization:
 		if named := c.otherHeader(); named != "" && !c.wantsScheme(c.cred.scheme) {
 			f := likely("WRONG_HEADER", fmt.Sprintf("the credential is in Authorization; the server asks for %s", named))
+			if proved {
+				f.sure = true
+				f.proof = append(f.proof, "the same request with the credential in the header "+c.MovedTo+" is let through")
+				return f
+			}
 			if w := c.says(saidMissing); w != nil {
 				f.proof = append(f.proof, c.heard(w))
 				f.sure = w.plain && c.token == nil && proved
@@ -161,6 +221,12 @@ func (c *Case) misplaced() *finding {
 // otherHeader returns the field that the server asks for by name, where it is
 // not the one that was sent.
 func (c *Case) otherHeader() string {
+	if name := c.challengedHeader(); name != "" {
+		if _, sent := c.Request.Get(name); sent {
+			return ""
+		}
+		return name
+	}
 	if c.says(saidMissing) == nil && !strings.Contains(strings.ToLower(c.text), "header") && !slices.ContainsFunc(c.schemes(), func(s string) bool { return strings.Contains(strings.ToLower(s), "key") }) {
 		return ""
 	}
@@ -191,16 +257,12 @@ var sigTime = regexp.MustCompile(`\d{8}T\d{6}Z`)
 
 // requestSignature: SigV4 and its like, which sign the request itself.
 func (c *Case) requestSignature() *finding {
-	signed := signedScheme(c.cred.scheme) && !strings.EqualFold(c.cred.scheme, "Digest") && !strings.EqualFold(c.cred.scheme, "Negotiate") && !strings.EqualFold(c.cred.scheme, "NTLM")
+	in, _, _ := c.Request.signature()
+	signed := in == inHeader || signedScheme(c.cred.scheme) && !strings.EqualFold(c.cred.scheme, "Digest") && !strings.EqualFold(c.cred.scheme, "Negotiate") && !strings.EqualFold(c.cred.scheme, "NTLM")
 	_, input := c.Request.Get("Signature-Input")
 	_, hub := c.Request.Get("Signature")
 	u, _ := url.Parse(c.Request.URL)
-	presigned := u != nil && (u.Query().Has("X-Amz-Signature") || u.Query().Has("X-Goog-Signature") || u.Query().Has("sig") && u.Query().Has("se"))
-	for _, h := range []string{"X-Signature", "X-Hub-Signature-256", "X-Hmac-Signature", "X-Request-Signature", "X-Signature-256", "X-Auth-Signature", "CB-ACCESS-SIGN", "X-MBX-SIGNATURE"} {
-		if _, ok := c.Request.Get(h); ok {
-			signed = true
-		}
-	}
+	presigned := in == inQuery
 	if !c.can() || !(signed || input || hub || presigned) {
 		return nil
 	}
@@ -221,8 +283,14 @@ func (c *Case) requestSignature() *finding {
 	if unknownKeyID.MatchString(c.text) {
 		return certain("KEY_INVALID", "the answer says that it knows no access key of the id in the signature")
 	}
+	if ran := c.presignedUntil(u); presigned && !ran.IsZero() && c.Now.Sub(ran) > 5*time.Second && c.outcome == refused {
+		return likely("EXPIRED", fmt.Sprintf("the URL is signed until %s, %s", why.Stamp(ran), why.Ago(ran, c.Now)))
+	}
 	if w == nil && c.says("NOT_PERMITTED") != nil {
 		return nil // the signature was right
+	}
+	if w == nil && (c.says("KEY_INVALID") != nil || c.word != nil && (tokenCause[c.word.means] || onlyTheServerKnows[c.word.means])) {
+		return nil // something else is wrong, and it says what
 	}
 	if w != nil {
 		proof, sure = append(proof, c.heard(w)), true
@@ -241,6 +309,33 @@ func (c *Case) requestSignature() *finding {
 	}
 	return c.weak(&finding{cause: "REQUEST_SIGNATURE", sure: sure, proof: proof})
 }
+
+// presignedUntil returns until when a signed URL is good by its own words.
+func (c *Case) presignedUntil(u *url.URL) time.Time {
+	if u == nil {
+		return time.Time{}
+	}
+	q := url.Values{}
+	for name, v := range u.Query() {
+		q[strings.ToLower(name)] = v
+	}
+	for _, by := range []string{"x-amz-", "x-goog-"} {
+		at, err := time.Parse("20060102T150405Z", q.Get(by+"date"))
+		if n, err2 := strconv.Atoi(q.Get(by + "expires")); err == nil && err2 == nil {
+			return at.Add(time.Duration(n) * time.Second)
+		}
+	}
+	if n, err := strconv.ParseInt(q.Get("expires"), 10, 64); err == nil && n > 1e9 && n < surelyMilliseconds {
+		return time.Unix(n, 0).UTC()
+	}
+	if at, err := time.Parse(time.RFC3339, q.Get("se")); err == nil {
+		return at
+	}
+	return time.Time{}
+}
+
+// wantsJWT are the words of one who expected a JWT.
+var wantsJWT = regexp.MustCompile(`(?i)\b(invalid|bad|not an?( valid)?|malformed|parse|decode) (jwt|json web token)\b|\b(jwt|json web token)\b.{0,30}(invalid|malformed|parse|decode)`)
 
 var unknownKeyID = regexp.MustCompile(`InvalidAccessKeyId`)
 
@@ -301,14 +396,14 @@ func (c *Case) keyRefused() *finding {
 		return nil
 	}
 	w := c.says("KEY_INVALID")
-	isKey := c.cred.place == inHeader && slices.ContainsFunc(keyHeaders, func(h string) bool { return strings.EqualFold(h, c.cred.name) }) ||
+	isKey := c.cred.place == inHeader && isKeyHeader(c.cred.name) ||
 		c.cred.place == inQuery && slices.Contains(keyParams, strings.ToLower(c.cred.name)) ||
 		slices.Contains([]string{"apikey", "api-key", "key", "geniekey", "ssws"}, strings.ToLower(c.cred.scheme)) || keyPrefixes.MatchString(c.cred.value)
 	if asToken := c.cred.place == inAuthorization && strings.EqualFold(c.cred.scheme, "Bearer") && keyPrefixes.MatchString(c.cred.value); asToken && (w == nil || !strings.Contains(strings.ToLower(w.quote), "key")) && c.says(saidMissing) == nil && c.status() == 401 {
 		switch m := c.says(saidMalformed); {
 		case m != nil:
 			return likely("API_KEY_AS_TOKEN", "what is sent as a bearer token begins as an API key does", c.heard(m))
-		case c.bearerError() || c.doorward != "":
+		case c.bearerError() || c.doorward != "" || wantsJWT.MatchString(c.text):
 			return likely("API_KEY_AS_TOKEN", "what is sent as a bearer token begins as an API key does, and the server refuses it as a token")
 		}
 	}
@@ -367,18 +462,24 @@ func (c *Case) opaque() *finding {
 	if w := c.says("KEY_INVALID"); w != nil {
 		return likely("KEY_INVALID", c.heard(w))
 	}
+	if q := quoteWords(c.text, wantsJWT); q != "" {
+		return likely("OPAQUE_TOKEN", "the token is no JWT", fmt.Sprintf("the answer says %q", q))
+	}
+	if strings.HasPrefix(c.cred.value, "ya29.") && c.bearerError() && strings.Contains(c.text, "could not be verified") {
+		return likely("OPAQUE_TOKEN", "the token is an access token of Google's (ya29.), which only Google can read; what stands before Cloud Run wants an ID token")
+	}
 	return nil // no JWT is no fault where nobody said that one is due
 }
 
 func (c *Case) noCredentials() *finding {
-	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" {
+	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" && c.says(saidMissing) == nil {
 		return nil
 	}
 	if c.Redacted {
 		return nil
 	}
 	f := certain("NO_CREDENTIALS", "the request has no Authorization header, no cookie and no key")
-	if c.status() != 401 && c.says(saidMissing) == nil {
+	if c.status() != 401 && (c.says(saidMissing) == nil || c.status() != 403) {
 		f.sure = false
 	}
 	if len(c.challenges) > 0 {

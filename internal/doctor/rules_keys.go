@@ -133,7 +133,7 @@ func (c *Case) keyRules() *finding {
 	if f := c.keys.fault; f != nil {
 		g := *f
 		if c.outcome == refused && (c.word != nil && tokenCause[c.word.means] && c.word.means != g.cause || c.bareChallenge() || c.status() == 403 || c.says(saidMissing) != nil) {
-			g.sure = false
+			g.sure = g.sure && g.cause == "ALG_CONFUSED" && c.says(saidInvalid) != nil
 			if g.cause == "NO_KID" && c.word != nil && (c.word.means == "UNKNOWN_KEY" || c.word.means == "BAD_SIGNATURE") {
 				g.proof = append(g.proof, c.heard(c.word))
 				g.sure = c.word.means == "UNKNOWN_KEY"

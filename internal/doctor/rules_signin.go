@@ -88,17 +88,13 @@ func (c *Case) signIns() []*finding {
 }
 
 func (c *Case) refreshValue() string {
-	for _, name := range []string{"refresh_token", "refreshToken", "refresh"} {
-		if v := c.form[name]; v != "" {
-			return v
-		}
-	}
-	return ""
+	v, _ := c.field("refresh_token", "refresh")
+	return v
 }
 
 func (c *Case) clientRefused(w *word) *finding {
 	f := certain("CLIENT_REFUSED", c.heard(w))
-	_, inForm := c.form["client_secret"]
+	_, inForm := c.field("client_secret")
 	switch {
 	case inForm && c.wantsScheme("Basic"):
 		f.proof = append(f.proof, "the secret is in the body; the server challenges for Basic")
@@ -114,7 +110,13 @@ func (c *Case) clientRefused(w *word) *finding {
 }
 
 func (c *Case) signInRefused() *finding {
-	grant := c.form["grant_type"]
+	grant, _ := c.field("grant_type")
+	if u, err := url.Parse(c.Request.URL); err == nil && grant == "" {
+		grant = u.Query().Get("grant_type")
+	}
+	if flow, _ := c.field("auth_flow"); strings.HasPrefix(flow, "REFRESH_TOKEN") {
+		grant = "refresh_token"
+	}
 	refreshing := grant == "refresh_token" || c.refreshValue() != "" || regexp.MustCompile(`(?i)/refresh(/|$)`).MatchString(c.Request.URL)
 	if w := c.says("USER_SUSPENDED"); w != nil && (c.word == w || c.word != nil && c.word.means == "CLIENT_REFUSED") {
 		return certain("USER_SUSPENDED", c.heard(w))
@@ -122,7 +124,7 @@ func (c *Case) signInRefused() *finding {
 	if refreshing {
 		return c.refreshRefused()
 	}
-	_, password := c.form["password"]
+	_, password := c.field("password", "passwd", "pwd")
 	if c.word != nil {
 		switch c.word.means {
 		case "EXPIRED", "NOT_YET_VALID", "BAD_SIGNATURE", "WRONG_AUDIENCE", "WRONG_ISSUER", "SESSION_ENDED":
@@ -155,6 +157,9 @@ func pathOf(raw string) string {
 func (c *Case) refreshRefused() *finding {
 	v := c.refreshValue()
 	t := ReadToken(v)
+	if v == "" && c.token != nil && c.says("ACCESS_AS_REFRESH") != nil {
+		t = c.token // some take the refresh token in Authorization
+	}
 	reused, invalid, access := c.says("REFRESH_REUSED"), c.says("REFRESH_INVALID"), c.says("ACCESS_AS_REFRESH")
 	if what := placeholder(v); v != "" && what != "" {
 		return certain("PLACEHOLDER_CREDENTIALS", "the refresh token is "+what)

@@ -65,7 +65,7 @@ func (c *Case) tokenKind() []*finding {
 		add(&finding{cause: "REFRESH_AS_ACCESS", sure: sure, proof: []string{proof}})
 	case kind == "id":
 		f := &finding{cause: "ID_TOKEN_AS_ACCESS", sure: sure, proof: []string{proof}}
-		if c.word != nil && tokenCause[c.word.means] && c.word.means != "ID_TOKEN_AS_ACCESS" && c.word.means != "WRONG_AUDIENCE" && c.word.means != "MISSING_CLAIM" {
+		if c.word != nil && tokenCause[c.word.means] && c.word.means != "ID_TOKEN_AS_ACCESS" && c.word.means != "WRONG_AUDIENCE" && c.word.means != "MISSING_CLAIM" && c.word.means != "INSUFFICIENT_SCOPE" {
 			f.sure = false
 			if !sure {
 				return nil
@@ -128,6 +128,10 @@ func (c *Case) issuedAs(v string) string {
 // it.
 func (c *Case) saidOutright() *finding {
 	w := c.word
+	if c.outcome == refused && w != nil && !c.signIn && c.cred.place == nowhere && c.Redacted && tokenCause[w.means] && !w.prose {
+		// What it says can only be said of a token that came.
+		return likely(w.means, c.heard(w), "the recording leaves out Authorization and cookies, as Chrome does by default")
+	}
 	if c.outcome != refused || w == nil || c.signIn || c.cred.place == nowhere && w.means != "SESSION_ENDED" && w.means != "USER_SUSPENDED" {
 		return nil
 	}
@@ -504,6 +508,11 @@ func (c *Case) missingSaid(w *word) *finding {
 		return nil
 	}
 	low := strings.ToLower(w.quote + " " + c.text)
+	for name, spoken := range spokenClaims {
+		if strings.Contains(strings.ToLower(w.quote), spoken) && !t.has(name) {
+			return certain("MISSING_CLAIM", c.heard(w), "the token has no "+name)
+		}
+	}
 	for _, name := range []string{"sub", "aud", "exp", "iat", "nbf", "jti", "iss", "scope", "scp", "azp", "client_id", "email", "sid", "auth_time", "tenant", "tid", "roles", "permissions", "groups", "org_id", "user_id", "userId", "uid", "username", "name", "preferred_username", "tenant_id", "acr", "amr"} {
 		if !wordIn(low, strings.ToLower(name)) {
 			continue
@@ -514,6 +523,9 @@ func (c *Case) missingSaid(w *word) *finding {
 	}
 	return likely("MISSING_CLAIM", c.heard(w))
 }
+
+// spokenClaims are claims as libraries call them in words.
+var spokenClaims = map[string]string{"exp": "expir", "sub": "subject", "aud": "audience", "iss": "issuer", "iat": "issued at", "nbf": "not before", "jti": "jwt id"}
 
 func wordIn(text, word string) bool {
 	for i := 0; ; {
@@ -550,6 +562,11 @@ func (c *Case) claims() *finding {
 func (c *Case) identified() []*finding {
 	if c.outcome != refused || c.signIn {
 		return nil
+	}
+	if c.token != nil {
+		if kind, _, sure := c.token.kindOf(); sure && (kind == "id" || kind == "refresh") && (c.says("STEP_UP_NEEDED") == nil) {
+			return nil // what it lacks, no token of its kind has
+		}
 	}
 	for _, cause := range []Cause{"STEP_UP_NEEDED", "INSUFFICIENT_SCOPE"} {
 		w := c.says(cause)

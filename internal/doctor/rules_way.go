@@ -123,7 +123,7 @@ func (c *Case) transport() *finding {
 	if c.answer.Status == 496 || c.answer.Status == 495 {
 		return certain("TLS_CLIENT_CERT", fmt.Sprintf("the answer is %d, nginx's for a client certificate that is missing or not taken", c.answer.Status))
 	}
-	if c.answer.AskedTL && !c.Request.ClientCert && (c.cred.place == nowhere || c.says(saidMissing) != nil) && len(c.challenges) == 0 {
+	if c.answer.AskedTL && !c.Request.ClientCert && (c.cred.place == nowhere || c.says(saidMissing) != nil || c.status() == 403 && c.alikeBare() && len(c.marksOf(byApp)) == 0) && len(c.challenges) == 0 {
 		return likely("TLS_CLIENT_CERT", "the server asked for a client certificate in the handshake, and got none")
 	}
 	if w := c.says("HTTP_TO_HTTPS"); w != nil && strings.HasPrefix(c.Request.URL, "http:") {
@@ -185,7 +185,7 @@ func (c *Case) policy() *finding {
 	case c.answer.Status == 429 || c.doorward == "RATE_LIMITED":
 		return certain("RATE_LIMITED_AS_401", "the answer is 429: a limit, and nothing about identity")
 	case w != nil:
-		return &finding{cause: "RATE_LIMITED_AS_401", sure: none || c.answer.has("Retry-After"), proof: []string{c.heard(w)}}
+		return &finding{cause: "RATE_LIMITED_AS_401", sure: none || c.answer.has("Retry-After") || w.who != "", proof: []string{c.heard(w)}}
 	case none:
 		return likely("RATE_LIMITED_AS_401", "nothing remains of the limit that the answer tells of")
 	case c.answer.has("Retry-After") && c.answer.Status != 503 && c.word == nil:
@@ -313,10 +313,13 @@ func (c *Case) cached() *finding {
 // otherService: what answers has a sign-in of its own, and the token is for
 // another.
 func (c *Case) otherService() *finding {
-	if c.outcome != refused || c.token == nil {
+	if c.outcome != refused || c.token == nil || c.word != nil && tokenCause[c.word.means] {
 		return nil
 	}
 	for _, p := range products {
+		if p.own != nil && p.own.MatchString(pathOf(c.Request.URL)) {
+			continue
+		}
 		if p.header != "" && p.header != "WWW-Authenticate" && p.pattern.MatchString(c.answer.Get(p.header)) && c.answer.Get(p.header) != "" {
 			return likely("WRONG_HOST", fmt.Sprintf("the answer is by %s (%s), which has a sign-in of its own", p.name, p.header))
 		}
@@ -383,6 +386,46 @@ func (c *Case) bareChallenge() bool {
 	return true
 }
 
+// ownAnswers are what only a proxy itself puts into an answer.
+var ownAnswers = []struct {
+	who, header string // the body, without a header
+	pattern     *regexp.Regexp
+}{
+	{"Google's Identity-Aware Proxy", "X-Goog-IAP-Generated-Response", regexp.MustCompile(`(?i)true`)},
+	{"Google's Identity-Aware Proxy", "", regexp.MustCompile(`^Invalid (IAP|GCIP) (credentials|ID token)`)},
+	{"Vercel", "Set-Cookie", regexp.MustCompile(`^_vercel_sso_nonce=`)},
+	{"Vercel", "", regexp.MustCompile(`vercel\.com/sso-api`)},
+	{"Cloudflare Access", "WWW-Authenticate", regexp.MustCompile(`(?i)^Cloudflare-Access`)},
+	{"Cloudflare Access", "CF-Access-Domain", regexp.MustCompile(`.`)},
+	{"Squid", "X-Squid-Error", regexp.MustCompile(`^ERR_`)},
+	{"ngrok", "Ngrok-Error-Code", regexp.MustCompile(`^ERR_NGROK`)},
+	{"Pomerium", "X-Pomerium-Intercepted-Response", regexp.MustCompile(`(?i)true`)},
+	{"App Service's own authentication", "X-Ms-Middleware-Request-Id", regexp.MustCompile(`.`)},
+	{"App Service's own authentication", "", regexp.MustCompile(`^You do not have permission to view this directory or page\.?\s*$`)},
+	{"a tunnel for development", "WWW-Authenticate", regexp.MustCompile(`(?i)^tunnel\b`)},
+	{"Zscaler", "Server", regexp.MustCompile(`(?i)zscaler`)},
+	{"Blue Coat", "X-Bluecoat-Via", regexp.MustCompile(`.`)},
+}
+
+// interposed: a proxy with a sign-in of its own answered, and says so.
+func (c *Case) interposed() *finding {
+	if c.outcome != refused || c.status() != 401 && c.status() != 403 || c.cred.place == nowhere || c.loginGoal != "" || c.word != nil && tokenCause[c.word.means] {
+		return nil
+	}
+	for _, o := range ownAnswers {
+		texts, where := []string{c.answer.Body}, "the words of its page"
+		if o.header != "" {
+			texts, where = all(c.answer.Header, o.header), o.header
+		}
+		for _, t := range texts {
+			if o.pattern.MatchString(t) {
+				return &finding{cause: "PROXY_ANSWERED", sure: o.header != "" && strings.HasPrefix(strings.ToLower(o.header), "x-") && len(c.marksOf(byApp)) == 0, proof: []string{fmt.Sprintf("the answer is by %s itself (%s)", o.who, where)}}
+			}
+		}
+	}
+	return nil
+}
+
 func (c *Case) proxyAnswered() *finding {
 	if c.status() == 407 {
 		return certain("PROXY_ANSWERED", "the status is 407: a proxy asks for a credential of its own (RFC 9110 §15.5.8)")
@@ -401,10 +444,10 @@ func (c *Case) proxyAnswered() *finding {
 }
 
 func (c *Case) handlerNotRun() *finding {
-	if c.outcome != refused || c.token == nil || !c.sound() || c.proxy() != "" || !c.bareChallenge() && !(c.status() == 401 && len(c.challenges) == 0 && strings.TrimSpace(c.text) == "" && c.keys.genuine) || c.says(saidInvalid) != nil || c.word != nil && !(c.word.means == saidMissing && c.bareChallenge()) {
+	if c.outcome != refused || c.token == nil || !c.sound() || c.proxy() != "" || !c.bareChallenge() && !(c.status() == 401 && len(c.challenges) == 0 && strings.TrimSpace(c.text) == "" && c.keys.genuine) || c.says(saidInvalid) != nil || c.word != nil && !(c.word.means == saidMissing && c.bareChallenge()) && !(c.word.means == "NOT_PERMITTED" && c.bareChallenge() && c.alikeBare()) {
 		return nil
 	}
-	if len(c.marksOf(byProxy)) > 0 && len(c.marksOf(byApp)) == 0 {
+	if len(c.marksOf(byProxy)) > 0 && len(c.marksOf(byApp)) == 0 || c.differs() {
 		return nil
 	}
 	f := likely("HANDLER_NOT_RUN", "nothing is known to be wrong with the token", "the challenge has no error, as where no credential was looked at (RFC 6750 §3), and there is no sign of a proxy")
@@ -425,11 +468,14 @@ func (c *Case) wrongHost() *finding {
 		return likely("WRONG_HOST", c.heard(w))
 	}
 	for _, p := range products {
+		if p.own != nil && p.own.MatchString(pathOf(c.Request.URL)) {
+			continue
+		}
 		text := c.answer.Body
 		if p.header != "" {
 			text = strings.Join(all(c.answer.Header, p.header), "\n")
 		}
-		if text != "" && p.pattern.MatchString(text) && c.token != nil {
+		if text != "" && p.pattern.MatchString(text) && c.token != nil && (c.word == nil || !tokenCause[c.word.means]) {
 			return likely("WRONG_HOST", fmt.Sprintf("the answer is by %s, which has a sign-in of its own", p.name))
 		}
 	}

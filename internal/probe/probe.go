@@ -291,10 +291,10 @@ func (p *Prober) again(ctx context.Context, e *doctor.Evidence, method string) {
 			e.Fresh = &a
 		})
 	}
-	if plan.Moved {
+	if to := plan.Moved; to != nil {
 		wg.Go(func() {
-			a := p.ask(ctx, method, r.BareURL(), append(r.BareFields(fields), doctor.Field{Name: "Authorization", Value: "Bearer " + r.CredentialValue()}), "")
-			e.Moved, e.MovedTo = &a, "Authorization"
+			a := p.ask(ctx, method, r.BareURL(), append(r.BareFields(fields), *to), "")
+			e.Moved, e.MovedTo = &a, to.Name
 		})
 	}
 	wg.Go(func() { p.resource(ctx, e) })
