@@ -82,8 +82,15 @@ var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[
 // enumeration is a sentence that leaves open which of several it is.
 var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |have |is |was |were |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
 
+// noComma is where some leave out the comma between the parameters of a challenge.
+var noComma = regexp.MustCompile(`"[ \t]+([A-Za-z_]+=)`)
+
 func (c *Case) read() {
-	c.challenges, _ = doorward.ParseChallenges(all(c.answer.Header, "WWW-Authenticate"))
+	var lines []string
+	for _, v := range all(c.answer.Header, "WWW-Authenticate") {
+		lines = append(lines, noComma.ReplaceAllString(v, `", $1`))
+	}
+	c.challenges, _ = doorward.ParseChallenges(lines)
 	var b strings.Builder
 	for _, ch := range c.challenges {
 		for _, p := range ch.Params {

@@ -391,6 +391,7 @@ func same(a, b string) bool {
 
 // page finds which page asked.
 func (r *recording) page(i int, e *Evidence) {
+	e.Earlier.Top = r.tops[r.entries[i].Page]
 	for j := i; j >= 0; j-- {
 		en := &r.entries[j]
 		kind := en.Type
@@ -402,7 +403,6 @@ func (r *recording) page(i int, e *Evidence) {
 		}
 		if u, err := url.Parse(en.Request.URL); err == nil {
 			e.Earlier.Page = u.Scheme + "://" + u.Host
-			e.Earlier.Top = r.tops[r.entries[i].Page]
 			req := en.request()
 			_, e.Earlier.PageHadIt = req.Get("Cookie")
 		}

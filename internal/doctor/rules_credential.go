@@ -283,7 +283,7 @@ func (c *Case) requestSignature() *finding {
 	if unknownKeyID.MatchString(c.text) {
 		return certain("KEY_INVALID", "the answer says that it knows no access key of the id in the signature")
 	}
-	if ran := c.presignedUntil(u); presigned && !ran.IsZero() && c.Now.Sub(ran) > 5*time.Second && c.outcome == refused {
+	if ran := c.presignedUntil(u); presigned && w == nil && !ran.IsZero() && c.Now.Sub(ran) > 5*time.Second && c.outcome == refused {
 		return likely("EXPIRED", fmt.Sprintf("the URL is signed until %s, %s", why.Stamp(ran), why.Ago(ran, c.Now)))
 	}
 	if w == nil && c.says("NOT_PERMITTED") != nil {

@@ -313,7 +313,7 @@ func (c *Case) cached() *finding {
 // otherService: what answers has a sign-in of its own, and the token is for
 // another.
 func (c *Case) otherService() *finding {
-	if c.outcome != refused || c.token == nil || c.word != nil && tokenCause[c.word.means] {
+	if c.outcome != refused || c.token == nil || c.word != nil && c.word.means != "KEY_INVALID" && tokenCause[c.word.means] {
 		return nil
 	}
 	for _, p := range products {
