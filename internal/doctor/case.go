@@ -217,6 +217,8 @@ func (c *Case) judgeOutcome() outcome {
 		return refused
 	case s > 401 && s < 500 && s != 404 && s != 405 && s != 410 && c.saysWho():
 		return refused
+	case s == 422 && c.signIn && wrongPassword.MatchString(c.text):
+		return refused
 	case s == 400 && (c.word != nil || len(c.said) > 0 || c.signIn || c.cred.form() != nil):
 		return refused
 	case s > 400 && s < 500 && c.word != nil && c.word.means == "CSRF_REFUSED":

@@ -49,7 +49,7 @@ var keyHeaders = []string{
 }
 
 // keyHeader are the fields of the many services that have one of their own.
-var keyHeader = regexp.MustCompile(`(?i)^([a-z0-9]+[-_])*((api|app|application|access|auth|secret|service|admin|client|consumer|partner|license|master|subscription|account|user|project)[-_]?(key|secret|apikey)|[a-z0-9]*apikey|api[-_]?token|[a-z0-9]+[-_]token)$`)
+var keyHeader = regexp.MustCompile(`(?i)^([a-z0-9]+[-_])*((api|app|application|access|auth|secret|service|admin|client|consumer|partner|license|master|subscription|account|user|project)[-_]?(key|secret|apikey)|[a-z0-9]*api[-_]?(key|token|secret)|[a-z0-9]+[-_]token)$`)
 
 // noKeyHeader are fields that end as those do and carry no credential.
 var noKeyHeader = regexp.MustCompile(`(?i)c[sx]rf|xsrf|forgery|verification|idempot|^sec-|websocket|cache|surrogate|trace|request[-_]?(key|token)|continuation|page|device|push|sync|partition|encryption|captcha|state`)
@@ -94,7 +94,7 @@ func (r *Request) signature() (in place, name, value string) {
 const signedAsAWhole = "signature"
 
 var tokenParams = []string{"access_token", "token", "jwt", "auth_token", "authtoken", "bearer", "bearer_token", "authorization", "auth", "id_token", "accesstoken"}
-var keyParams = []string{"api_key", "apikey", "api-key", "key", "subscription-key", "appid", "app_key"}
+var keyParams = []string{"api_key", "apikey", "api-key", "key", "subscription-key", "appid", "app_key", "access_key", "access-key", "api_token", "auth_key", "private_token", "subscription_key"}
 
 // knownSchemes are the authentication schemes that people use.
 var knownSchemes = []string{

@@ -472,7 +472,7 @@ func (c *Case) opaque() *finding {
 }
 
 func (c *Case) noCredentials() *finding {
-	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" && c.says(saidMissing) == nil {
+	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" && c.says(saidMissing) == nil && c.inside != saysDenied {
 		return nil
 	}
 	if c.Redacted {

@@ -137,4 +137,3 @@ func originOnly(raw string) string {
 	}
 	return u.Scheme + "://" + u.Host
 }
-

@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
