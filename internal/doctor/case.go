@@ -82,8 +82,18 @@ var noStatement = regexp.MustCompile(`(?i)(^|[.:"!?>]\s*)if (your|the|you|it)\b[
 // enumeration is a sentence that leaves open which of several it is.
 var enumeration = regexp.MustCompile(`(?i)\b(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( token| jwt| credentials?)?(,? ?(and/or|or|and|/|,) ?(it |the |has |have |is |was |were |been |already |an? )*(invalid|expired|revoked|malformed|missing|inactive|unknown|disabled|absent|incorrect|wrong)( for other reasons)?)+`)
 
+// notSo is a member that says what is not the case: "mfa_required":false.
+var notSo = regexp.MustCompile(`"[\w.-]+"\s*:\s*(false|null|0|"false"|""|\[\s*\]|\{\s*\})`)
+
+// aboutNow are those of them that do say something of the request.
+var aboutNow = regexp.MustCompile(`(?i)^"(active|ok|success|is_?authenticated|authenticated|valid)"`)
+
 // noComma is where some leave out the comma between the parameters of a challenge.
 var noComma = regexp.MustCompile(`"[ \t]+([A-Za-z_]+=)`)
+
+// mostText bounds what is searched for words: a page says at its top why it stands
+// there.
+const mostText = 16 << 10
 
 func (c *Case) read() {
 	var lines []string
@@ -128,8 +138,13 @@ func (c *Case) read() {
 		}
 		b.WriteString(strings.ReplaceAll(body, `\"`, `"`))
 	}
-	c.text = noStatement.ReplaceAllString(b.String(), " ")
-	exact := enumeration.ReplaceAllString(c.text, "invalid_token")
+	c.text = notSo.ReplaceAllStringFunc(noStatement.ReplaceAllString(b.String(), " "), func(member string) string {
+		if aboutNow.MatchString(member) {
+			return member
+		}
+		return " "
+	})
+	exact := enumeration.ReplaceAllString(c.text[:min(len(c.text), mostText)], "invalid_token")
 	codes := spelt(exact)
 	for _, p := range phrases {
 		for _, text := range []string{exact, codes} {
@@ -138,7 +153,7 @@ func (c *Case) read() {
 				continue
 			}
 			stated, prose := statement(text, p.pattern.FindStringIndex(text))
-			if p.who == "" && !stated {
+			if p.who == "" && !stated || p.means == "EXPIRED" && otherExpired.MatchString(q) {
 				continue
 			}
 			c.said = append(c.said, word{p.means, p.who, p.plain, q, p.who == "" && prose})

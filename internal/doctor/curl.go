@@ -223,6 +223,12 @@ func (r *curlRequest) long(name, v string) {
 	case "cert":
 		r.ClientCert = true
 		r.Unsupported = append(r.Unsupported, "the client certificate is not presented by the doctor")
+	case "digest":
+		r.Dance = "Digest"
+	case "ntlm":
+		r.Dance = "NTLM"
+	case "negotiate":
+		r.Dance = "Negotiate"
 	case "insecure":
 		r.Insecure = true
 	case "location":

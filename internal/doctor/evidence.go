@@ -52,11 +52,12 @@ type Request struct {
 
 	User        string // of -u: user and password
 	HasUser     bool
-	Browser     bool // a browser made it
-	Netrc       bool // the client reads .netrc
-	Insecure    bool // -k
-	Follow      bool // -L
-	Trusted     bool // --location-trusted
+	Browser     bool   // a browser made it
+	Dance       string // a scheme with which the client answers a challenge, of --digest and its like
+	Netrc       bool   // the client reads .netrc
+	Insecure    bool   // -k
+	Follow      bool   // -L
+	Trusted     bool   // --location-trusted
 	ClientCert  bool
 	Send        bool // unsafe methods may be sent, once
 	FromCurl    bool

@@ -22,6 +22,9 @@ const mostWords = 12
 // one need not be.
 var others = regexp.MustCompile(`(?i)\b(tokens|sessions|keys|accounts|passwords) (issued|created|signed|made|from|that|which|older|newer|may|can|will|expire)\b`)
 
+// otherExpired is what expires besides a credential.
+var otherExpired = regexp.MustCompile(`(?i)\b(subscription|licen[cs]e|trial|plan|certificate|password|contract|membership|invitation|invite|link|card|domain|payment|order|offer|account)s?\b.{0,30}\bexpired`)
+
 // negated is a statement of what is not the case.
 var negated = regexp.MustCompile(`(?i)\b(not|never) (been |yet |currently )*(revoked|expired|suspended|disabled|locked|blocked|banned|ended|invalid)`)
 

@@ -27,8 +27,14 @@ func (c *Case) credentialForm() *finding {
 		return f
 	}
 	f := c.cred.form()
-	if f != nil && c.outcome == refused && c.token != nil && c.readAnyway(f.cause) {
+	if f == nil {
 		return nil
+	}
+	if c.outcome == refused && c.readAnyway(f.cause) {
+		return nil
+	}
+	if f.cause == "SCHEME_MISSING" && !looksLikeJWT(c.cred.value) && !c.wantsScheme("Bearer") && c.says(saidMissing) == nil && c.says(saidMalformed) == nil {
+		f.sure = false // some take a key as it is
 	}
 	return c.weak(f)
 }
@@ -36,10 +42,13 @@ func (c *Case) credentialForm() *finding {
 // readAnyway reports whether the server read the token all the same: it says what is
 // wrong with it, and the token bears that out.
 func (c *Case) readAnyway(form Cause) bool {
-	if form != "WHITESPACE" && form != "WRONG_ALPHABET" && form != "TWO_CREDENTIALS" || c.word == nil {
+	if c.word == nil {
 		return false
 	}
-	return c.word.means == "EXPIRED" && c.expiredAt(c.Now) || c.word.means == "NOT_YET_VALID" && c.earlyAt(c.Now)
+	if form == "SCHEME_MISSING" && tokenCause[c.word.means] {
+		return true
+	}
+	return c.token != nil && c.word.means == "EXPIRED" && c.expiredAt(c.Now) || c.token != nil && c.word.means == "NOT_YET_VALID" && c.earlyAt(c.Now)
 }
 
 // netrc: some clients replace an Authorization header by Basic from .netrc.
@@ -100,7 +109,13 @@ func (c *Case) schemeWrong() *finding {
 		return nil
 	}
 	proof := fmt.Sprintf("the request carries %s; the server challenges for %s", c.cred.scheme, strings.Join(wanted, ", "))
+	if c.Request.Dance != "" && c.wantsScheme(c.Request.Dance) {
+		return nil // the client answers that challenge, which the doctor does not
+	}
 	f := certain("SCHEME_WRONG", proof)
+	if c.differs() {
+		f.sure = false // it did look at what was sent
+	}
 	if c.word != nil && c.word.means != saidMissing && c.word.means != saidMalformed && c.word.means != "SENDER_CONSTRAINED" {
 		f.sure = false
 		if tokenCause[c.word.means] {
@@ -482,8 +497,46 @@ func (c *Case) noCredentials() *finding {
 	if c.status() != 401 && (c.says(saidMissing) == nil || c.status() != 403) {
 		f.sure = false
 	}
+	if name := c.perhaps(); name != "" {
+		f.sure = false
+		f.proof = append(f.proof, name+" may hold one that is not known as such")
+	}
 	if len(c.challenges) > 0 {
 		f.proof = append(f.proof, "the server challenges for "+strings.Join(c.schemes(), ", "))
 	}
 	return f
+}
+
+// longSegment is a part of a path that may be a secret, as in the URL of a bot or
+// of a webhook.
+var longSegment = regexp.MustCompile(`/[A-Za-z]*\d*:?[A-Za-z0-9_-]{32,}(/|$)`)
+
+// perhaps names what may be a credential of a kind that is not known, or "".
+func (c *Case) perhaps() string {
+	if c.Request.ClientCert {
+		return "the client certificate"
+	}
+	for _, f := range c.Request.Header {
+		if secretHeader(f.Name) && !noKeyHeader.MatchString(f.Name) && !automatic.MatchString(f.Name) && strings.TrimSpace(f.Value) != "" && !strings.EqualFold(f.Name, "Authorization") {
+			return "the header " + clip(f.Name, 40)
+		}
+	}
+	u, err := url.Parse(c.Request.URL)
+	if err != nil {
+		return ""
+	}
+	for name, v := range u.Query() {
+		if secretName(name) && len(v) > 0 && v[0] != "" {
+			return "the parameter " + clip(name, 40)
+		}
+	}
+	if longSegment.MatchString(u.Path) {
+		return "the path"
+	}
+	for name, v := range c.form {
+		if secretName(name) && v != "" && !noKeyHeader.MatchString(name) {
+			return "the member " + clip(name, 40) + " of the body"
+		}
+	}
+	return ""
 }

@@ -222,7 +222,7 @@ func (c *Case) saidOutright() *finding {
 		if c.Issuer.Keys != nil && c.keys.fault != nil && (c.keys.fault.cause == "KEYS_NOT_JSON" || c.keys.fault.cause == "KEYS_UNREACHABLE") {
 			return &finding{cause: c.keys.fault.cause, sure: true, proof: append([]string{c.heard(w)}, c.keys.fault.proof...)}
 		}
-		if c.keys.genuine {
+		if c.keys.genuine || c.Issuer.Set != nil {
 			return likely(w.means, c.heard(w), "from here, the key set can be had")
 		}
 		return certain(w.means, c.heard(w))
@@ -444,6 +444,9 @@ func (c *Case) identified() []*finding {
 			continue
 		}
 		f := certain(cause, c.heard(w))
+		if cause == "STEP_UP_NEEDED" && (c.says("SESSION_ENDED") != nil || c.says("EXPIRED") != nil) {
+			f.sure = false // who is to sign in again may be so because the session is over
+		}
 		for _, ch := range c.challenges {
 			if s, ok := ch.Param("scope"); ok {
 				f.proof = append(f.proof, "the server wants the scope "+clip(s, 100))

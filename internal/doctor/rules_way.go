@@ -192,7 +192,7 @@ func (c *Case) policy() *finding {
 		return likely("RATE_LIMITED_AS_401", "the answer has Retry-After: asking later is expected to help")
 	}
 	if w := first("POLICY_BLOCKED"); w != nil {
-		return &finding{cause: "POLICY_BLOCKED", sure: w.who != "", proof: []string{c.heard(w)}}
+		return &finding{cause: "POLICY_BLOCKED", sure: w.who != "" && (w.who != "CloudFront" || strings.Contains(w.quote, "blocked")), proof: []string{c.heard(w)}}
 	}
 	for _, name := range []string{"X-GitHub-SSO", "CF-Mitigated", "X-Sucuri-Block", "X-Amzn-Waf-Action", "X-WAF-Status", "X-Waf-Action", "X-Blocked-By", "X-Iinfo-Blocked"} {
 		if v := c.answer.Get(name); v != "" {
@@ -212,7 +212,7 @@ func (c *Case) noRoute() *finding {
 		return nil
 	}
 	if w := c.says("NOT_A_ROUTE"); w != nil && (c.word == w || c.word == nil || c.word.means == saidMissing || c.word.means == "POLICY_BLOCKED") {
-		f := &finding{cause: "NOT_A_ROUTE", sure: w.who != "" && c.cred.place != nowhere, proof: []string{c.heard(w)}}
+		f := &finding{cause: "NOT_A_ROUTE", sure: w.who != "" && (c.cred.place == inAuthorization || c.cred.place != nowhere && w.who != "Amazon API Gateway"), proof: []string{c.heard(w)}}
 		return f
 	}
 	return nil
@@ -390,21 +390,22 @@ func (c *Case) bareChallenge() bool {
 var ownAnswers = []struct {
 	who, header string // the body, without a header
 	pattern     *regexp.Regexp
+	sure        bool // it is on no other answer
 }{
-	{"Google's Identity-Aware Proxy", "X-Goog-IAP-Generated-Response", regexp.MustCompile(`(?i)true`)},
-	{"Google's Identity-Aware Proxy", "", regexp.MustCompile(`^Invalid (IAP|GCIP) (credentials|ID token)`)},
-	{"Vercel", "Set-Cookie", regexp.MustCompile(`^_vercel_sso_nonce=`)},
-	{"Vercel", "", regexp.MustCompile(`vercel\.com/sso-api`)},
-	{"Cloudflare Access", "WWW-Authenticate", regexp.MustCompile(`(?i)^Cloudflare-Access`)},
-	{"Cloudflare Access", "CF-Access-Domain", regexp.MustCompile(`.`)},
-	{"Squid", "X-Squid-Error", regexp.MustCompile(`^ERR_`)},
-	{"ngrok", "Ngrok-Error-Code", regexp.MustCompile(`^ERR_NGROK`)},
-	{"Pomerium", "X-Pomerium-Intercepted-Response", regexp.MustCompile(`(?i)true`)},
-	{"App Service's own authentication", "X-Ms-Middleware-Request-Id", regexp.MustCompile(`.`)},
-	{"App Service's own authentication", "", regexp.MustCompile(`^You do not have permission to view this directory or page\.?\s*$`)},
-	{"a tunnel for development", "WWW-Authenticate", regexp.MustCompile(`(?i)^tunnel\b`)},
-	{"Zscaler", "Server", regexp.MustCompile(`(?i)zscaler`)},
-	{"Blue Coat", "X-Bluecoat-Via", regexp.MustCompile(`.`)},
+	{"Google's Identity-Aware Proxy", "X-Goog-IAP-Generated-Response", regexp.MustCompile(`(?i)true`), true},
+	{"Google's Identity-Aware Proxy", "", regexp.MustCompile(`^Invalid (IAP|GCIP) (credentials|ID token)`), false},
+	{"Vercel", "Set-Cookie", regexp.MustCompile(`^_vercel_sso_nonce=`), false},
+	{"Vercel", "", regexp.MustCompile(`vercel\.com/sso-api`), false},
+	{"Cloudflare Access", "WWW-Authenticate", regexp.MustCompile(`(?i)^Cloudflare-Access`), false},
+	{"Cloudflare Access", "CF-Access-Domain", regexp.MustCompile(`.`), false},
+	{"Squid", "X-Squid-Error", regexp.MustCompile(`^ERR_`), true},
+	{"ngrok", "Ngrok-Error-Code", regexp.MustCompile(`^ERR_NGROK`), true},
+	{"Pomerium", "X-Pomerium-Intercepted-Response", regexp.MustCompile(`(?i)true`), true},
+	{"App Service's own authentication", "X-Ms-Middleware-Request-Id", regexp.MustCompile(`.`), false},
+	{"App Service's own authentication", "", regexp.MustCompile(`^You do not have permission to view this directory or page\.?\s*$`), false},
+	{"a tunnel for development", "WWW-Authenticate", regexp.MustCompile(`(?i)^tunnel\b`), false},
+	{"Zscaler", "Server", regexp.MustCompile(`(?i)zscaler`), false},
+	{"Blue Coat", "X-Bluecoat-Via", regexp.MustCompile(`.`), false},
 }
 
 // interposed: a proxy with a sign-in of its own answered, and says so.
@@ -419,7 +420,7 @@ func (c *Case) interposed() *finding {
 		}
 		for _, t := range texts {
 			if o.pattern.MatchString(t) {
-				return &finding{cause: "PROXY_ANSWERED", sure: o.header != "" && strings.HasPrefix(strings.ToLower(o.header), "x-") && len(c.marksOf(byApp)) == 0, proof: []string{fmt.Sprintf("the answer is by %s itself (%s)", o.who, where)}}
+				return &finding{cause: "PROXY_ANSWERED", sure: o.sure && len(c.marksOf(byApp)) == 0, proof: []string{fmt.Sprintf("the answer is by %s itself (%s)", o.who, where)}}
 			}
 		}
 	}
