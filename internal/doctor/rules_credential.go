@@ -486,8 +486,12 @@ func (c *Case) opaque() *finding {
 	return nil // no JWT is no fault where nobody said that one is due
 }
 
+// missingOrSo is what some write for a token that did not come and for one that
+// they cannot read.
+var missingOrSo = regexp.MustCompile(`(?i)\b(missing or (malformed|invalid)|(invalid|malformed) or missing) (jwt|token|credentials|authorization|api.?key)`)
+
 func (c *Case) noCredentials() *finding {
-	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" && c.says(saidMissing) == nil && c.inside != saysDenied {
+	if c.outcome != refused || c.cred.place != nowhere || c.signIn || c.status() != 401 && c.status() != 403 && c.loginGoal == "" && c.says(saidMissing) == nil && c.inside != saysDenied && !missingOrSo.MatchString(c.text) {
 		return nil
 	}
 	if c.Redacted {

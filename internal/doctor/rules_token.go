@@ -259,7 +259,7 @@ func (c *Case) times() []*finding {
 	if t == nil || !c.can() || len(t.Millis)+len(t.Quoted) > 0 {
 		return nil
 	}
-	if c.outcome == refused && c.status() == 403 && c.word != nil {
+	if c.outcome == refused && c.status() == 403 && c.word != nil && c.word.means != "EXPIRED" && c.word.means != "NOT_YET_VALID" {
 		return nil
 	}
 	serverOff, serverKnown := c.serverOff()

@@ -249,11 +249,77 @@ var wordings = []struct {
 	{"CSRF_REFUSED", 403, `<title>Error 403 No valid crumb was included in the request</title>`},
 	{"CSRF_REFUSED", 403, `XSRF check failed`},
 	{"ID_TOKEN_AS_ACCESS", 401, `{"message":"Invalid token use: id"}`},
+
+	// More gateways and services.
+	{"NOT_PERMITTED", 403, `{"error":"Access to this API has been disallowed"}`},
+	{"MISSING_CLAIM", 401, `{"message":"Missing user key in JWT token"}`},
+	{"WRONG_AUDIENCE", 401, `{"statusCode":401,"message":"JWT Validation Failed: Claim value mismatch: aud=orders."}`},
+	{"WRONG_ISSUER", 401, `{"statusCode":401,"message":"JWT Validation Failed: Claim value mismatch: iss=https://id.example."}`},
+	{"EXPIRED", 401, `{"statusCode":401,"message":"JWT Validation Failed: IDX10223: Lifetime validation failed. The token is expired."}`},
+	{"EXPIRED", 401, `{"fault":{"code":900903,"message":"Access Token Expired","description":"Access token has expired. Renew Access token"}}`},
+	{"SESSION_ENDED", 401, `{"fault":{"code":900904,"message":"Access Token Inactive","description":"Access token has become inactive. Generate New Access token"}}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"fault":{"code":900910,"message":"The access token does not allow you to access the requested resource","description":"User is NOT authorized to access the Resource. Scope validation failed."}}`},
+	{"NOT_A_ROUTE", 401, `{"fault":{"faultstring":"APIResource \/orders does not exist","detail":{"errorcode":"keymanagement.service.apiresource_doesnot_exist"}}}`},
+	{"NOT_YET_VALID", 401, `{"errors":[{"extensions":{"code":"invalid-jwt"},"message":"Could not verify JWT: JWTIssuedAtFuture"}]}`},
+	{"MISSING_CLAIM", 401, `{"code":401,"error_code":"bad_jwt","msg":"invalid claim: missing tenant claim"}`},
+	{"EXPIRED", 403, `{"code":403,"error_code":"bad_jwt","msg":"invalid JWT: unable to parse or verify signature, token has invalid claims: token is expired"}`},
+	{"WRONG_AUDIENCE", 401, `Firebase ID token has incorrect "aud" (audience) claim. Expected "shop" but got "orders". Make sure the ID token comes from the same Firebase project.`},
+	{"WRONG_ISSUER", 401, `Firebase ID token has incorrect "iss" (issuer) claim. Expected "https://securetoken.google.com/shop" but got "https://id.example".`},
+	{"UNKNOWN_KEY", 401, `Firebase ID token has "kid" claim which does not correspond to a known public key. Most likely the ID token is expired, so get a fresh token from your client app and try again.`},
+	{"UNKNOWN_KEY", 401, `{"message":"Error while resolving signing key for kid \"k1\""}`},
+	{"WRONG_AUDIENCE", 401, `{"message":"audience claim orders does not match expected audience: api://default"}`},
+	{"WRONG_ISSUER", 401, `{"message":"issuer https://id.example does not match expected issuer: https://other.example"}`},
+	{"BAD_SIGNATURE", 401, `{"error":"invalid_token","error_description":"Invalid token signature"}`},
+	{"USER_SUSPENDED", 401, `{"error":"invalid_token","error_description":"User disabled"}`},
+	{"EXPIRED", 401, `{"code":401,"message":"Expired JWT Token"}`},
+	{"EXPIRED", 401, `{"error":"access_denied","error_description":"The resource owner or authorization server denied the request.","hint":"The token is expired","message":"The resource owner or authorization server denied the request."}`},
+	{"SESSION_ENDED", 401, `{"error":"access_denied","error_description":"The resource owner or authorization server denied the request.","hint":"Access token has been revoked"}`},
+	{"WRONG_AUDIENCE", 401, `{"message":"token audience mismatch: want ledger, have orders"}`},
+	{"WRONG_AUDIENCE", 401, `{"error":"The token was not issued for this API"}`},
+	{"WRONG_ISSUER", 401, `{"error":"untrusted_issuer"}`},
+	{"WRONG_ISSUER", 401, `{"error":"unrecognised issuer https://id.example"}`},
+	{"BAD_SIGNATURE", 401, `{"error":"The token's signature could not be verified with the key k1"}`},
+	{"BAD_SIGNATURE", 401, `{"error":"JWT verification failed: signature mismatch"}`},
+	{"BAD_SIGNATURE", 401, `{"error":"TAMPERED_TOKEN","message":"Token signature verification with the public key failed"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"error":"algorithm ES256 is not in the list of accepted algorithms"}`},
+	{"ALG_NOT_ALLOWED", 401, `{"error":"unsupported_alg"}`},
+	{"UNKNOWN_KEY", 401, `{"error":"no key with id k1"}`},
+	{"UNKNOWN_KEY", 401, `{"error":"unknown_kid"}`},
+	{"UNKNOWN_KEY", 401, `{"error":"key k1 not found in JWKS"}`},
+	{"KEYS_UNREACHABLE", 401, `{"error":"could not load JWKS: dial tcp 10.0.0.7:443: i/o timeout"}`},
+	{"KEYS_UNREACHABLE", 401, `{"error":"Failed to fetch authorization server metadata"}`},
+	{"NOT_YET_VALID", 401, `{"error":"token is valid only from 2026-11-23T13:00:00Z"}`},
+	{"NOT_YET_VALID", 401, `{"error":"premature_token"}`},
+	{"EXPIRED", 401, `{"error":"token lifetime exceeded"}`},
+	{"EXPIRED", 401, `{"error":"stale credentials: exp is 3600 s in the past"}`},
+	{"SESSION_ENDED", 401, `{"error":"session_terminated","message":"This session was ended by an administrator."}`},
+	{"SESSION_ENDED", 401, `{"error":"You have been signed out on all devices."}`},
+	{"SESSION_ENDED", 401, `{"error":"jti is on the deny list"}`},
+	{"SESSION_ENDED", 401, `{"code":"SESSION_REVOKED"}`},
+	{"USER_SUSPENDED", 403, `{"error":"account_suspended","message":"This account is suspended. Contact support."}`},
+	{"USER_SUSPENDED", 401, `{"error":"The user account has been disabled by an administrator."}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"error":"Missing scope: orders:write"}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"error":"This endpoint requires the 'orders:write' scope"}`},
+	{"INSUFFICIENT_SCOPE", 403, `{"required_scopes":["orders:write"],"granted_scopes":["orders:read"],"message":"insufficient scopes"}`},
+	{"NOT_PERMITTED", 403, `{"error":"Role 'admin' required"}`},
+	{"NOT_PERMITTED", 403, `{"message":"You are not allowed to access this project"}`},
+	{"POLICY_BLOCKED", 403, `{"message":"Access from your IP address 203.0.113.7 is not allowed"}`},
+	{"POLICY_BLOCKED", 403, `{"message":"Your organization requires single sign-on to access this resource"}`},
+	{"POLICY_BLOCKED", 403, `error code: 1020`},
+	{"POLICY_BLOCKED", 403, `{"error":"geo_blocked","message":"This service is not available in your country."}`},
+	{"RATE_LIMITED_AS_401", 401, `{"error":"too_many_attempts"}`},
+	{"RATE_LIMITED_AS_401", 403, `{"error":"quota_exceeded"}`},
+	{"ALG_NONE", 401, `{"error":"unsecured tokens are not accepted"}`},
+	{"ENCRYPTED_TOKEN", 401, `{"error":"JWE tokens are not supported"}`},
 }
 
 // fitting returns a token with which a server could say so.
 func fitting(cause Cause) string {
 	switch cause {
+	case "ALG_NONE":
+		return jwt(`{"alg":"none"}`, `{"sub":"1","exp":@+3600}`)
+	case "ENCRYPTED_TOKEN":
+		return jwt(`{"alg":"RSA-OAEP","enc":"A256GCM"}`, `{}`) + ".AAAA.AAAA"
 	case "EXPIRED":
 		return expired
 	case "NOT_YET_VALID":

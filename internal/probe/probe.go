@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorward/doorward/internal/doctor"
@@ -36,9 +37,11 @@ type Prober struct {
 	Offline bool // ask nobody
 
 	client *http.Client
-	asked  bool // for a client certificate
-	mu     sync.Mutex
 }
+
+// askedKey is under what the context of a request has whether its server asked
+// for a client certificate: several requests are under way at a time.
+type askedKey struct{}
 
 // Gather asks what the doctor needs to know about a request.
 func (p *Prober) Gather(ctx context.Context, e *doctor.Evidence) {
@@ -69,21 +72,18 @@ func (p *Prober) Gather(ctx context.Context, e *doctor.Evidence) {
 func (p *Prober) ask(ctx context.Context, method, rawURL string, fields []doctor.Field, body string) doctor.Answer {
 	ctx, cancel := context.WithTimeout(ctx, perRequest)
 	defer cancel()
+	asked := new(atomic.Bool)
+	ctx = context.WithValue(ctx, askedKey{}, asked)
 	req, err := newRequest(ctx, method, rawURL, fields, body)
 	if err != nil {
 		return doctor.Answer{Fault: "it cannot be sent: " + err.Error(), Kind: doctor.FaultRequest}
 	}
-	p.mu.Lock()
-	p.asked = false
-	p.mu.Unlock()
 	start := p.Now()
 	began := time.Now()
 	resp, err := p.client.Do(req)
 	took := time.Since(began)
 	a := doctor.Answer{At: start.Add(took / 2), Took: took}
-	p.mu.Lock()
-	a.AskedTL = p.asked
-	p.mu.Unlock()
+	a.AskedTL = asked.Load()
 	if err != nil {
 		a.Kind, a.Fault = faultOf(err)
 		return a
@@ -149,10 +149,10 @@ func (p *Prober) newClient(r *doctor.Request) *http.Client {
 		MaxResponseHeaderBytes: 256 << 10,
 		TLSClientConfig: &tls.Config{
 			InsecureSkipVerify: r.Insecure, //nolint:gosec // curl's -k, given for this request
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-				p.mu.Lock()
-				p.asked = true
-				p.mu.Unlock()
+			GetClientCertificate: func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				if asked, ok := info.Context().Value(askedKey{}).(*atomic.Bool); ok {
+					asked.Store(true)
+				}
 				return &tls.Certificate{}, nil
 			},
 		},
