@@ -28,6 +28,10 @@ var otherExpired = regexp.MustCompile(`(?i)\b(subscription|licen[cs]e|trial|plan
 // negated is a statement of what is not the case.
 var negated = regexp.MustCompile(`(?i)\b(not|never) (been |yet |currently )*(revoked|expired|suspended|disabled|locked|blocked|banned|ended|invalid)`)
 
+// holds is what follows on the name of a member that is no statement, for it holds
+// others or a number.
+var holds = regexp.MustCompile(`^:\s*[\[{0-9]`)
+
 // statement reports whether what was found at loc is stated of this request at
 // all, which a question, a negation and one item of many in a list are not; and
 // whether it stands in prose, a text that says more than this.
@@ -49,6 +53,9 @@ func statement(text string, loc []int) (stated, prose bool) {
 		return true, prose
 	}
 	before, after = strings.TrimSpace(before), strings.TrimSpace(after)
+	if holds.MatchString(after) {
+		return false, prose
+	}
 	first := strings.HasSuffix(before, "[") && strings.HasPrefix(after, ",")
 	later := strings.HasSuffix(before, `",`) && !strings.HasPrefix(after, ":")
 	return !first && !later, prose
