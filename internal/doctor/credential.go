@@ -107,6 +107,9 @@ func isScheme(s string) bool {
 
 var sessionCookie = regexp.MustCompile(`(?i)(sess|sid$|^sid|auth|token|jwt|identity|login|remember|connect\.|_at$|^at$|laravel|phpsessid|doorward|user|\.asp|csrf0)`)
 
+// otherCookie are names of what is kept in cookies beside the credential.
+var otherCookie = regexp.MustCompile(`(?i)refresh|id_?token|c[sx]rf|xsrf|state|nonce|analytics|consent`)
+
 // findCredential finds what the request was meant to be let through with.
 func findCredential(r *Request) credential {
 	c := credential{header: all(r.Header, "Authorization")}
@@ -159,7 +162,7 @@ func findCredential(r *Request) credential {
 		c.place, c.name, c.raw = inCookie, "Cookie", v
 		for pair := range strings.SplitSeq(v, ";") {
 			n, val, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if c.value == "" && sessionCookie.MatchString(n) {
+			if sessionCookie.MatchString(n) && (c.value == "" || looksLikeJWT(val) && !looksLikeJWT(c.value) && !otherCookie.MatchString(n)) {
 				c.name, c.value = n, val
 			}
 		}

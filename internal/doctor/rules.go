@@ -31,6 +31,7 @@ var rules = []rule{
 	{"way: no route", one((*Case).noRoute)},
 
 	{"way: another service", one((*Case).otherService)},
+	{"way: a proxy's own sign-in", one((*Case).interposed)},
 
 	// A sign-in, or a token endpoint.
 	{"sign-in", (*Case).signIns},
@@ -61,7 +62,6 @@ var rules = []rule{
 	// Nothing is wrong with what was sent.
 	{"way: cached", one((*Case).cached)},
 	{"way: another host", one((*Case).wrongHost)},
-	{"way: a proxy's own sign-in", one((*Case).interposed)},
 	{"way: stripped", one((*Case).stripped)},
 	{"credential: key", one((*Case).keyRefused)},
 	{"credential: opaque", one((*Case).opaque)},

@@ -159,6 +159,8 @@ func (c *Case) tooLarge() *finding {
 	return nil
 }
 
+var limitRemaining = regexp.MustCompile(`(?i)^(x-)?(app-)?rate-?limit-([a-z]+-)?remaining(-[a-z]+)?$`)
+
 func (c *Case) policy() *finding {
 	if c.outcome != refused {
 		return nil
@@ -170,9 +172,9 @@ func (c *Case) policy() *finding {
 		return nil
 	}
 	remaining := ""
-	for _, name := range []string{"X-RateLimit-Remaining", "RateLimit-Remaining", "X-Rate-Limit-Remaining", "X-RateLimit-Requests-Remaining", "X-Ratelimit-Remaining-Minute", "X-RateLimit-Remaining-Hour"} {
-		if v := strings.TrimSpace(c.answer.Get(name)); v != "" {
-			remaining = v
+	for _, f := range c.answer.Header {
+		if limitRemaining.MatchString(f.Name) && remaining != "0" {
+			remaining = strings.TrimSpace(f.Value)
 		}
 	}
 	if v := c.answer.Get("RateLimit"); strings.Contains(strings.ReplaceAll(v, " ", ""), "r=0") || strings.Contains(strings.ReplaceAll(v, " ", ""), "remaining=0") {
@@ -186,7 +188,7 @@ func (c *Case) policy() *finding {
 		return certain("RATE_LIMITED_AS_401", "the answer is 429: a limit, and nothing about identity")
 	case w != nil:
 		return &finding{cause: "RATE_LIMITED_AS_401", sure: none || c.answer.has("Retry-After") || w.who != "", proof: []string{c.heard(w)}}
-	case none:
+	case none && (c.word == nil || !tokenCause[c.word.means]):
 		return likely("RATE_LIMITED_AS_401", "nothing remains of the limit that the answer tells of")
 	case c.answer.has("Retry-After") && c.answer.Status != 503 && c.word == nil:
 		return likely("RATE_LIMITED_AS_401", "the answer has Retry-After: asking later is expected to help")
@@ -276,14 +278,14 @@ func (c *Case) disagree() *finding {
 	return f
 }
 
-var hit = regexp.MustCompile(`(?i)\bhit\b`)
+var hit = regexp.MustCompile(`(?i)(\b|_)hit\b`)
 
 // fromCache says by which marks an answer came from a cache, or "".
 func (c *Case) fromCache(a *Answer) string {
 	if age, err := strconv.Atoi(strings.TrimSpace(a.Get("Age"))); err == nil && age > 0 {
 		return fmt.Sprintf("the answer is %d seconds old (Age)", age)
 	}
-	for _, name := range []string{"X-Cache", "CF-Cache-Status", "X-Cache-Status", "X-Proxy-Cache", "Cache-Status", "X-Drupal-Cache", "X-Vercel-Cache", "X-Nginx-Cache", "X-Cache-Hits", "X-Varnish-Cache", "X-Fastcgi-Cache"} {
+	for _, name := range []string{"X-Cache", "CF-Cache-Status", "X-Cache-Status", "X-Proxy-Cache", "Cache-Status", "X-Drupal-Cache", "X-Vercel-Cache", "X-Nginx-Cache", "X-Cache-Hits", "X-Varnish-Cache", "X-Fastcgi-Cache", "X-Cache-Remote", "X-Nextjs-Cache", "X-Litespeed-Cache", "X-Cache-Hit", "Server-Timing"} {
 		v := a.Get(name)
 		if hit.MatchString(v) || name == "X-Cache-Hits" && v != "" && strings.Trim(v, "0, ") != "" {
 			return fmt.Sprintf("the answer comes from a cache (%s: %s)", name, clip(v, 40))
