@@ -102,7 +102,7 @@ func outcomeOf(doc map[string]any) (failed, denied bool) {
 }
 
 // refusing are the words of a reason that is about identity.
-var refusing = regexp.MustCompile(`(?i)\b(un)?auth(enticat|ori[sz]|ed\b|\b)|forbidden|access.?denied|permission|credential|(invalid|expired|revoked|missing|bad|unknown|incorrect|wrong|no|not|inactive)\b.{0,20}\b(token|api key|access key|key|session|signature|sign|password|login)\b|\b(token|api key|access key|session|signature|password)\b.{0,40}(invalid|expired|revoked|missing|required|not |wrong|incorrect)|(log|sign)(ged|ed)? ?in\b|account (inactive|suspended|disabled)|missing scope|two factor|\bmfa\b|\b2fa\b|未登录|请先登录|重新登录|认证失败|未授权|无权|(token|令牌|登录|凭证).{0,8}(无效|失效|过期)`)
+var refusing = regexp.MustCompile(`(?i)\b(un)?auth(enticat|ori[sz]|ed\b|\b)|forbidden|access.?denied|permission|credential|(invalid|expired|revoked|missing|bad|unknown|incorrect|wrong|no|not|inactive)\b.{0,20}\b(token|api key|access key|key|session|signature|sign|password|login)\b|\b(token|api key|access key|session|signature|password)\b.{0,40}(invalid|expired|revoked|missing|required|not |wrong|incorrect)|\bjwt\b|(log|sign)(ged|ed)? ?in\b|account (inactive|suspended|disabled)|missing scope|two factor|\bmfa\b|\b2fa\b|未登录|请先登录|重新登录|认证失败|未授权|无权|(token|令牌|登录|凭证).{0,8}(无效|失效|过期)`)
 
 var reasonNames = regexp.MustCompile(`(?i)^(error|errors|code|msg|message|messages|error_?(message|description|code|type|msg|summary)|err_?msg|reasons?|details?|type|info|title|status|state|stat|description|fault|fault_?string|exception|extensions|classification|name|hint)$`)
 

@@ -65,8 +65,12 @@ func statement(text string, loc []int) (stated, prose bool) {
 // <Code>ExpiredToken</Code>, error=insufficient_scope, or all of a line.
 var codes = regexp.MustCompile(`"([\w.@ -]{1,40})"\s*:\s*"([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*)[/.]*"\s*[},]|:\s*\[\s*"([A-Za-z][\w.:/-]*)"\s*\]|<(\w*[Cc]ode)>([A-Za-z][\w.]*)</|(?m:^(?:(error)=)?([A-Za-z][A-Za-z0-9]*(?:[_.:/-][A-Za-z0-9]+)*(?: ?: ?[A-Z][A-Za-z]+)?)\s*$)`)
 
-// noCode are the members whose value is the name of something else.
-var noCode = regexp.MustCompile(`(?i)^(token_?(type|class)|grant_?type|scopes?|path|id|ids|kind|host|url|method|user|username|client|feature|target|lang|locale)$`)
+// codeName are the members that hold the code of a fault, and noCode those of them
+// that name something else.
+var (
+	codeName = regexp.MustCompile(`(?i)err|code|reason|message|msg|detail|type|status|state|title|cause|\.tag|category|next|name|hint|fault|exception|challenge|summary|result|desc`)
+	noCode   = regexp.MustCompile(`(?i)^(token_?(type|class)|grant_?type|(user|host|client|display|first|last|user_)_?name|.*id)$`)
+)
 
 var camel = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
 
@@ -76,7 +80,7 @@ func spelt(text string) string {
 	var b strings.Builder
 	for _, m := range codes.FindAllStringSubmatch(text, -1) {
 		code := m[2] + m[3] + m[5] + m[7]
-		if noCode.MatchString(m[1]) || len(code) > 80 || !strings.ContainsAny(code[1:], "_.:/-ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		if m[1] != "" && (!codeName.MatchString(m[1]) || noCode.MatchString(m[1])) || len(code) > 80 || !strings.ContainsAny(code[1:], "_.:/-ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 			continue
 		}
 		code = camel.ReplaceAllString(code, "$1$3 $2$4")

@@ -425,6 +425,8 @@ func (c *Case) keyRefused() *finding {
 	switch {
 	case w != nil && isKey:
 		return certain("KEY_INVALID", c.heard(w))
+	case w != nil && c.cred.place == inAuthorization && c.cred.scheme == "":
+		return likely("KEY_INVALID", c.heard(w), "it was sent as it is, without a scheme")
 	case !isKey || c.says(saidMissing) != nil || c.status() == 403 && c.says(saidInvalid) == nil:
 		return nil
 	case c.says(saidInvalid) != nil || c.differs():
