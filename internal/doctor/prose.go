@@ -28,6 +28,9 @@ var otherExpired = regexp.MustCompile(`(?i)\b(subscription|licen[cs]e|trial|plan
 // negated is a statement of what is not the case.
 var negated = regexp.MustCompile(`(?i)\b(not|never) (been |yet |currently )*(revoked|expired|suspended|disabled|locked|blocked|banned|ended|invalid)`)
 
+// underName is the name of the member that a value belongs to.
+var underName = regexp.MustCompile(`"([^"]{1,40})"\s*:$`)
+
 // holds is what follows on the name of a member that is no statement, for it holds
 // others or a number.
 var holds = regexp.MustCompile(`^:\s*[\[{0-9]`)
@@ -53,6 +56,9 @@ func statement(text string, loc []int) (stated, prose bool) {
 		return true, prose
 	}
 	before, after = strings.TrimSpace(before), strings.TrimSpace(after)
+	if m := underName.FindStringSubmatch(before[max(0, len(before)-60):]); m != nil && !codeName.MatchString(m[1]) {
+		prose = true // the value of a member that is none for a reason
+	}
 	if holds.MatchString(after) {
 		return false, prose
 	}
