@@ -156,6 +156,8 @@ type Seen struct {
 	At    time.Time
 	Value string
 	Kind  string // access, refresh, id
+	Host  string // that issued it
+	Name  string // of the member that held it
 }
 
 func get(fields []Field, name string) (string, bool) {

@@ -226,20 +226,21 @@ func (r *recording) learn(e *harEntry) {
 	}
 	if e.Response.Status >= 200 && e.Response.Status < 300 {
 		doc := object([]byte(e.body()))
-		r.issued(e.at(), doc, 0)
+		r.issued(Seen{At: e.at(), Host: host}, doc, 0)
 	}
 }
 
-func (r *recording) issued(at time.Time, doc map[string]any, depth int) {
+func (r *recording) issued(by Seen, doc map[string]any, depth int) {
 	for name, v := range doc {
 		switch v := v.(type) {
 		case string:
 			if kind, ok := tokenMembers[name]; ok && len(v) >= 16 {
-				r.tokens = append(r.tokens, Seen{At: at, Value: v, Kind: kind})
+				by.Value, by.Kind, by.Name = v, kind, name
+				r.tokens = append(r.tokens, by)
 			}
 		case map[string]any:
 			if depth < 2 {
-				r.issued(at, v, depth+1)
+				r.issued(by, v, depth+1)
 			}
 		}
 	}

@@ -308,6 +308,16 @@ func thumbprint(jwk map[string]any) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// sameKind reports whether another token takes the place of this one: of the same
+// issuer where both say so, else of the same host and make.
+func (s *Seen) sameKind(o *Seen) bool {
+	a, b := ReadToken(s.Value), ReadToken(o.Value)
+	if aj, bj := a != nil && a.JWT, b != nil && b.JWT; aj || bj {
+		return aj && bj && a.Issuer == b.Issuer && (a.Issuer != "" || s.Host == o.Host) && strings.Join(a.Audience, " ") == strings.Join(b.Audience, " ")
+	}
+	return s.Host == o.Host && s.Name == o.Name
+}
+
 // stale: a recording shows that a newer token had been issued.
 func (c *Case) stale() *finding {
 	if c.Earlier == nil || c.outcome != refused || c.cred.value == "" || c.cred.place == inCookie || c.issuedAs(strings.TrimSpace(c.cred.value)) == "refresh" || c.issuedAs(strings.TrimSpace(c.cred.value)) == "id" {
@@ -323,7 +333,7 @@ func (c *Case) stale() *finding {
 		case s.Value == strings.TrimSpace(c.cred.value):
 			mine = s
 			newer = nil
-		default:
+		case mine == nil || mine.sameKind(s):
 			newer = s
 		}
 	}
@@ -337,7 +347,7 @@ func (c *Case) stale() *finding {
 		return certain("STALE_TOKEN_RESENT", proof...)
 	case t != nil && n != nil && n.JWT && !n.Iat.IsZero() && n.Iat.After(t.Iat) && (n.Issuer == t.Issuer):
 		return certain("STALE_TOKEN_RESENT", proof...)
-	case t == nil || c.expiredAt(c.Now):
+	case (t == nil || c.expiredAt(c.Now)) && related(newer.Host, hostOf(c.Request.URL)):
 		return likely("STALE_TOKEN_RESENT", proof...)
 	}
 	return nil
