@@ -258,6 +258,9 @@ func (c *Case) otherHeader() string {
 		return "Ocp-Apim-Subscription-Key"
 	}
 	for _, name := range namedHeader.FindAllString(c.text, -1) {
+		if noKeyHeader.MatchString(name) {
+			continue
+		}
 		if !strings.EqualFold(name, c.cred.name) && !strings.EqualFold(strings.ReplaceAll(name, "_", "-"), c.cred.name) {
 			if _, sent := c.Request.Get(name); !sent {
 				return name
@@ -413,7 +416,8 @@ func (c *Case) keyRefused() *finding {
 	w := c.says("KEY_INVALID")
 	isKey := c.cred.place == inHeader && isKeyHeader(c.cred.name) ||
 		c.cred.place == inQuery && slices.Contains(keyParams, strings.ToLower(c.cred.name)) ||
-		slices.Contains([]string{"apikey", "api-key", "key", "geniekey", "ssws"}, strings.ToLower(c.cred.scheme)) || keyPrefixes.MatchString(c.cred.value)
+		slices.Contains([]string{"apikey", "api-key", "key", "geniekey", "ssws"}, strings.ToLower(c.cred.scheme)) || keyPrefixes.MatchString(c.cred.value) ||
+		strings.EqualFold(c.cred.scheme, "Token") && c.wantsScheme("Token") // a key of the database, as in Django and Rails
 	if asToken := c.cred.place == inAuthorization && strings.EqualFold(c.cred.scheme, "Bearer") && keyPrefixes.MatchString(c.cred.value); asToken && (w == nil || !strings.Contains(strings.ToLower(w.quote), "key")) && c.says(saidMissing) == nil && c.status() == 401 {
 		switch m := c.says(saidMalformed); {
 		case m != nil:

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -425,6 +426,9 @@ func (c *Case) claims() *finding {
 	return nil
 }
 
+// byRole are words of a denial that nobody has for a credential as such.
+var byRole = regexp.MustCompile(`(?i)\b(roles?|permissions?|privileges?|groups?|rights|admin|administrator|authori[sz]ed to perform)\b`)
+
 // identified: the caller is known, and may not.
 func (c *Case) identified() []*finding {
 	if c.outcome != refused || c.signIn {
@@ -462,6 +466,9 @@ func (c *Case) identified() []*finding {
 			if s, ok := ch.Param("scope"); ok && c.token != nil {
 				return []*finding{likely("INSUFFICIENT_SCOPE", c.heard(w), "the server wants the scope "+clip(s, 100))}
 			}
+		}
+		if c.status() == 401 && byRole.MatchString(w.quote) && !c.expiredAt(c.Now) && c.keys.fault == nil {
+			return []*finding{likely("NOT_PERMITTED", c.heard(w), "without a credential the answer is another")}
 		}
 		if c.status() == 403 && !c.expiredAt(c.Now) && c.keys.fault == nil {
 			return []*finding{likely("NOT_PERMITTED", c.heard(w))}
