@@ -19,6 +19,12 @@ func (c *Case) fixFor(f *finding) Fix {
 		return s
 	}
 	fix = Fix{fill(fix.Caller), fill(fix.Developer), fill(fix.Operator)}
+	switch to := c.belongsIn(); {
+	case to != "" && (f.cause == "WRONG_HEADER" || f.cause == "IN_QUERY"):
+		fix.Caller = "Send it in the header " + to + "."
+	case f.cause == "EXPIRED" && c.cred.scheme == signedAsAWhole:
+		fix.Caller = "Have the URL signed anew."
+	}
 	if line := c.named(f.cause); line != "" {
 		if operators[f.cause] {
 			fix.Operator = join(line, fix.Operator)
@@ -27,6 +33,18 @@ func (c *Case) fixFor(f *finding) Fix {
 		}
 	}
 	return fix
+}
+
+// belongsIn returns the header where the server was seen or said to read the
+// credential, or "".
+func (c *Case) belongsIn() string {
+	if c.Moved != nil && c.Moved.Fault == "" && c.Moved.Status > 0 && c.Moved.Status < 400 {
+		return c.MovedTo
+	}
+	if c.answer == nil {
+		return ""
+	}
+	return c.challengedHeader()
 }
 
 func join(a, b string) string {
@@ -84,6 +102,8 @@ var lines = []struct {
 	{"PROXY_ANSWERED", "amazon api gateway", "API Gateway: look at the authorizer of the method, and its log"},
 	{"PROXY_ANSWERED", "envoy", "Envoy: look at jwt_authn and ext_authz in the listener"},
 	{"PROXY_ANSWERED", "traefik", "Traefik: look at the middlewares of the router (basicAuth, forwardAuth)"},
+	{"PROXY_ANSWERED", "vercel", "Vercel: Deployment Protection stands before the preview; send x-vercel-protection-bypass, or turn it off"},
+	{"PROXY_ANSWERED", "identity-aware", "Google IAP: send an ID token for IAP's client in Proxy-Authorization, and the application's in Authorization"},
 	{"PREFLIGHT_REFUSED", "express", "Express: put `app.use(cors())` before the auth middleware"},
 	{"PREFLIGHT_REFUSED", "spring", "Spring: `http.cors(withDefaults())` and a CorsConfigurationSource; it answers OPTIONS before authorization"},
 	{"PREFLIGHT_REFUSED", "asp.net", "ASP.NET Core: `app.UseCors()` before `app.UseAuthentication()`"},

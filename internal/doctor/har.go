@@ -347,7 +347,7 @@ func handshake(e *Evidence) bool {
 // a credential, where the first had none.
 func (r *recording) answeredLater(i int, had bool) bool {
 	for _, o := range r.entries[i+1:] {
-		if req := o.request(); !had && !req.HasCredential() {
+		if req := o.request(); !had && !r.redacted && !req.HasCredential() {
 			continue
 		}
 		if o.Request.URL == r.entries[i].Request.URL && o.Request.Method == r.entries[i].Request.Method && o.Response.Status >= 200 && o.Response.Status < 400 {

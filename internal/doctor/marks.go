@@ -58,6 +58,7 @@ var marks = []mark{
 	m(byEdge, "Varnish", "Via", `varnish`),
 	m(byEdge, "Envoy", "Server", `^(istio-)?envoy`),
 	m(byEdge, "Envoy", "X-Envoy-Upstream-Service-Time", `.`),
+	m(byEdge, "Identity-Aware Proxy", "X-Goog-IAP-Generated-Response", `.`),
 	m(byEdge, "Google front end", "Via", `google`),
 	m(byEdge, "Google front end", "Server", `google frontend|^gws|ESF`),
 	m(byEdge, "Azure API Management", "Ocp-Apim-Trace-Location", `.`),

@@ -180,3 +180,25 @@ func TestCurlyQuotes(t *testing.T) {
 		}
 	}
 }
+
+// TestNewerToken: a token that another service issues, or that is of another make,
+// does not make an older one stale.
+func TestNewerToken(t *testing.T) {
+	mine := Seen{At: now.Add(-time.Minute), Value: "abcdefgh12345678", Kind: "access", Host: "api.shop.example", Name: "token"}
+	for _, test := range []struct {
+		newer Seen
+		stale bool
+	}{
+		{Seen{Value: "ijklmnop12345678", Host: "api.shop.example", Name: "token"}, true},
+		{Seen{Value: "ijklmnop12345678", Host: "chat.widget.example", Name: "token"}, false},
+		{Seen{Value: "ijklmnop12345678", Host: "api.shop.example", Name: "jwt"}, false},
+		{Seen{Value: sound, Host: "api.shop.example", Name: "token"}, false},
+	} {
+		e := recorded(t, "https://api.shop.example/orders", refusal(401, `{}`), "", "Authorization: Bearer "+mine.Value)
+		test.newer.At, test.newer.Kind = now.Add(-30*time.Second), "access"
+		e.Earlier.Tokens = []Seen{mine, test.newer}
+		if d := Diagnose(e); (d.Cause == "STALE_TOKEN_RESENT") != test.stale {
+			t.Errorf("%s of %s: %s (%s)", test.newer.Name, test.newer.Host, d.Cause, d.Confidence)
+		}
+	}
+}

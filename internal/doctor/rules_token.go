@@ -467,7 +467,7 @@ func (c *Case) identified() []*finding {
 				return []*finding{likely("INSUFFICIENT_SCOPE", c.heard(w), "the server wants the scope "+clip(s, 100))}
 			}
 		}
-		if c.status() == 401 && byRole.MatchString(w.quote) && !c.expiredAt(c.Now) && c.keys.fault == nil {
+		if c.status() == 401 && byRole.MatchString(w.quote) && !c.bearerError() && c.says(saidInvalid) == nil && !c.html() && !c.expiredAt(c.Now) && c.keys.fault == nil {
 			return []*finding{likely("NOT_PERMITTED", c.heard(w), "without a credential the answer is another")}
 		}
 		if c.status() == 403 && !c.expiredAt(c.Now) && c.keys.fault == nil {
