@@ -34,6 +34,7 @@ type credential struct {
 	value  string // what follows the scheme
 	header []string
 	query  string // a second one, in the URL
+	guess  bool   // its name is all that speaks for its being one
 }
 
 // tokenHeaders are fields that carry a token where a server reads them; other
@@ -145,8 +146,8 @@ func findCredential(r *Request) credential {
 		}
 	}
 	for _, f := range r.Header {
-		if isKeyHeader(f.Name) && strings.TrimSpace(f.Value) != "" {
-			return credential{place: inHeader, name: f.Name, raw: f.Value, value: f.Value}
+		if isKeyHeader(f.Name) && strings.TrimSpace(f.Value) != "" && !r.hasSessionCookie() {
+			return credential{place: inHeader, name: f.Name, raw: f.Value, value: f.Value, guess: true}
 		}
 	}
 	if in, name, value := r.signature(); in != nowhere {
@@ -169,6 +170,17 @@ func findCredential(r *Request) credential {
 		return c
 	}
 	return c
+}
+
+// hasSessionCookie reports whether a cookie goes along that is one by its name.
+func (r *Request) hasSessionCookie() bool {
+	v, _ := r.Get("Cookie")
+	for pair := range strings.SplitSeq(v, ";") {
+		if n, _, _ := strings.Cut(strings.TrimSpace(pair), "="); sessionCookie.MatchString(n) && !otherCookie.MatchString(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // railsToken is how Rails writes a token: token="…".

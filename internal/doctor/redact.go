@@ -95,7 +95,7 @@ func decodeBasic(v string) (string, bool) {
 	return string(b), ok
 }
 
-var secretWords = regexp.MustCompile(`(?i)(auth|token|key|secret|pass|pwd|session|sid|jwt|cookie|credential|signature|^sig$|code|assertion|bearer|csrf|otp|refresh|dpop|nonce$|saml)`)
+var secretWords = regexp.MustCompile(`(?i)(auth|token|key|secret|pass|pwd|session|sid|jwt|cookie|credential|signature|^sig$|code|assertion|bearer|csrf|otp|refresh|dpop|nonce$|saml|(^|[-_])sign$|hmac|^appid$)`)
 
 func secretName(name string) bool { return secretWords.MatchString(name) }
 

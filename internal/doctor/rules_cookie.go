@@ -74,7 +74,7 @@ func readCookie(s SetCookie) (jar, bool) {
 
 // cookies: one that was set earlier, and did not come back.
 func (c *Case) cookies() []*finding {
-	if c.Earlier == nil || c.outcome != refused || c.Redacted && c.cred.place == nowhere && len(c.Earlier.Cookies) == 0 || c.cred.place == inAuthorization || c.cred.place == inHeader {
+	if c.Earlier == nil || c.outcome != refused || c.Redacted && c.cred.place == nowhere && len(c.Earlier.Cookies) == 0 || c.cred.place == inAuthorization || c.cred.place == inHeader && !c.cred.guess {
 		return nil
 	}
 	sent := map[string]bool{}

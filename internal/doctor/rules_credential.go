@@ -307,7 +307,7 @@ func (c *Case) requestSignature() *finding {
 	if w == nil && c.says("NOT_PERMITTED") != nil {
 		return nil // the signature was right
 	}
-	if w == nil && (c.says("KEY_INVALID") != nil || c.word != nil && (tokenCause[c.word.means] || onlyTheServerKnows[c.word.means])) {
+	if w == nil && (c.says("KEY_INVALID") != nil || c.word != nil && (tokenCause[c.word.means] || onlyTheServerKnows[c.word.means] || c.word.means == saidMissing && !signedScheme(c.cred.scheme))) {
 		return nil // something else is wrong, and it says what
 	}
 	if w != nil {
