@@ -104,7 +104,7 @@ func typographic(words []string) []string {
 			i = j
 		}
 		if strings.Contains(w, "://") && !strings.Contains(w, " ") {
-			w = strings.Trim(w, openings+closings)
+			w = strings.TrimRight(strings.TrimLeft(w, openings), closings)
 		}
 		list = append(list, w)
 	}
