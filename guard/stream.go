@@ -260,11 +260,11 @@ func (s *Stream) status(silence time.Duration) StreamStatus {
 	}
 }
 
-// attach has keys fetched again when the issuer's have changed.
 // accessLife returns for how long the server takes an access token, counted from
 // when it was issued; zero if that is not known.
 func (s *Stream) accessLife() time.Duration { return time.Duration(s.life.Load()) }
 
+// attach has keys fetched again when the issuer's have changed.
 func (s *Stream) attach(keys KeySource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -152,6 +153,7 @@ func TestFollowAnotherLog(t *testing.T) {
 			}
 			role := "node_" + strings.ToLower(ulid.New(time.Now()).String())
 			exec("CREATE ROLE " + role + " SUPERUSER LOGIN PASSWORD 'x'")
+			t.Cleanup(func() { _, _ = other.pool.Exec(context.Background(), "DROP ROLE "+role) })
 			s := openAt(t, strings.Replace(url, pgtest.User+":"+pgtest.Password, role+":x", 1))
 			ids := fill(t, other, 20)
 			n := startNode(t, s)

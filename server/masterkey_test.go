@@ -13,8 +13,7 @@ import (
 func TestWrongMasterKey(t *testing.T) {
 	for _, due := range []bool{false, true} {
 		h := newHouse(t, func(c *server.Config) { c.KeyAge = 2 * time.Hour })
-		h.stop(t)
-		h.closed = true
+		h.close(t)
 		if due {
 			h.offset.Add(int64(90 * time.Minute))
 		}

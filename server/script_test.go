@@ -98,6 +98,7 @@ type house struct {
 	vars    map[string]string
 	secrets []string
 	printed bytes.Buffer // all that was logged
+	log     *slog.Logger
 	config  func(*server.Config)
 	closed  bool
 }
@@ -154,6 +155,7 @@ func newHouse(t *testing.T, options ...func(*server.Config)) *house {
 		place: emptyPlace(t), master: secret.NewMasterKey().Reveal(),
 		vars: map[string]string{"password": testPassword, "large": strings.Repeat("x", 64<<10)},
 	}
+	h.log = slog.New(slog.NewJSONHandler(&h.printed, nil))
 	h.config = func(c *server.Config) {
 		for _, option := range options {
 			option(c)
@@ -189,7 +191,7 @@ func (h *house) settings() server.Config {
 	cfg := server.Config{
 		Store: h.broken, MasterKey: h.master, Issuer: "http://" + h.web.Listener.Addr().String(),
 		Signup: true, AllowedOrigins: []string{"https://app.example.com"},
-		Now: h.now, Log: slog.New(slog.NewJSONHandler(&h.printed, nil)), Node: "test",
+		Now: h.now, Log: h.log, Node: "test",
 	}
 	h.config(&cfg)
 	return cfg

@@ -79,13 +79,12 @@ func (a *Auth) Start(ctx context.Context) error {
 	if err := a.keys.Load(ctx); err != nil {
 		return err
 	}
-	after, err := a.loadRevocations(ctx)
-	if err != nil {
+	if err := a.loadRevocations(ctx); err != nil {
 		return err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop, a.done = stop, make(chan struct{})
-	go a.run(background, after)
+	go a.run(background)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,10 +30,10 @@ type Keyring struct {
 
 	// Whoever reads the keys puts them in force before the next one reads, or
 	// an older set could come last.
-	loading sync.Mutex
-	stale   bool      // the stored keys may be others than those in force
-	looked  time.Time // when they were last looked up for a token
-	failure error     // of that look
+	loading chan struct{} // with room for one
+	stale   bool          // the stored keys may be others than those in force
+	again   time.Time     // when they may be looked up for a token again
+	failure error         // of the last such look
 }
 
 // ring is what the keys come to at one moment. It is never changed; when a key
@@ -50,7 +49,7 @@ type ring struct {
 }
 
 func newKeyring(cfg Config) *Keyring {
-	k := &Keyring{store: cfg.Store, master: cfg.Master, now: cfg.Now, policies: []signing.Policy{cfg.Access, cfg.Refresh}}
+	k := &Keyring{loading: make(chan struct{}, 1), store: cfg.Store, master: cfg.Master, now: cfg.Now, policies: []signing.Policy{cfg.Access, cfg.Refresh}}
 	if !cfg.Master.IsZero() {
 		k.box = secret.NewBox(cfg.Master, boxPurpose)
 	}
@@ -64,10 +63,12 @@ var errNoMasterKey = errors.New("auth: the keys cannot be opened or made without
 var ErrOtherMasterKey = errors.New("auth: the store keeps another master key than the one given")
 
 const (
-	// lookEvery is how often the stored keys are looked up, at most, because of
-	// a token by a key that is not in force: strangers can make up any number.
-	lookEvery = time.Second
-	lookLimit = 2 * time.Second // for such a look
+	// lookPause is how long after the stored keys were looked up, because of a
+	// token by a key that is not in force, they are not looked up for another:
+	// strangers can make up any number.
+	lookPause    = 100 * time.Millisecond
+	failurePause = time.Second     // where they could not be read
+	readLimit    = 2 * time.Second // for a look at the keys
 )
 
 // Public returns the keys to publish and to verify with: the same set until
@@ -91,19 +92,25 @@ func (k *Keyring) Sign(c signing.Claims, now time.Time) (string, error) {
 
 func (k *Keyring) refresh(now time.Time) session.Keys { return k.at(now).refresh }
 
-// Look makes sure, for a token by a key that is not in force here, that there is
-// no such key: another node may just have made it. An error means that this
-// cannot be known.
+// Look makes sure, for a token by a key that is not in force here, that there was
+// no such key a moment ago: another node may just have made it. An error means
+// that this cannot be known.
 func (k *Keyring) Look(ctx context.Context) error {
-	k.loading.Lock()
-	defer k.loading.Unlock()
-	if k.looked.IsZero() || time.Since(k.looked) >= lookEvery {
-		// Others go by what this one finds, so it does not end with its request.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
-		defer cancel()
-		k.failure = k.read(ctx)
-		k.looked = time.Now()
+	select {
+	case k.loading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	defer func() { <-k.loading }()
+	if time.Now().Before(k.again) {
+		return k.failure
+	}
+	// Others go by what this one finds, so it does not end with its request.
+	pause := lookPause
+	if k.failure = k.read(context.WithoutCancel(ctx)); k.failure != nil {
+		pause = failurePause
+	}
+	k.again = time.Now().Add(pause)
 	return k.failure
 }
 
@@ -137,16 +144,16 @@ func (k *Keyring) Load(ctx context.Context) error {
 
 // reload reads the keys anew. Until that succeeds they count as stale.
 func (k *Keyring) reload(ctx context.Context) error {
-	k.loading.Lock()
-	defer k.loading.Unlock()
+	k.loading <- struct{}{}
+	defer func() { <-k.loading }()
 	k.stale = true
 	return k.read(ctx)
 }
 
 // retry reads the keys anew if that failed before.
 func (k *Keyring) retry(ctx context.Context) error {
-	k.loading.Lock()
-	defer k.loading.Unlock()
+	k.loading <- struct{}{}
+	defer func() { <-k.loading }()
 	if !k.stale {
 		return nil
 	}
@@ -154,6 +161,8 @@ func (k *Keyring) retry(ctx context.Context) error {
 }
 
 func (k *Keyring) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
 	records, err := k.Stored(ctx)
 	if err != nil {
 		return err

@@ -118,10 +118,13 @@ func (r *Recent) Find(position string) (place int64, ok bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, h := range slices.Backward(r.entries) {
+	// A log that was read anew has older entries behind newer ones. Behind the
+	// first that is no earlier than the one looked for, all is news to whoever
+	// asks; behind a later one something may be missing.
+	for i, h := range r.entries {
 		switch {
-		case h.Seq == 0 || h.Seq > seq:
-		case h.Seq == seq && h.Position() == position:
+		case h.Seq < seq: // and those that have no number yet
+		case h.Position() == position:
 			return r.first + int64(i) + 1, true
 		default:
 			return 0, false

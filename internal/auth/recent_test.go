@@ -88,6 +88,47 @@ func TestRecent(t *testing.T) {
 	})
 }
 
+// Whoever comes back with a position is told all that may be news, also where the
+// log was read anew and has old entries behind new ones.
+func TestFindInALogReadAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &Auth{revoked: newRevoked(time.Minute), recent: newRecent(time.Minute)}
+		read := func(from, to int64) {
+			var page []Revocation
+			for n := from; n <= to; n++ {
+				page = append(page, logged(n, "a"))
+			}
+			a.take(t.Context(), page)
+		}
+		read(1, 5)
+		time.Sleep(a.recent.Keep() - time.Minute)
+		read(6, 20)
+		time.Sleep(2 * time.Minute)
+		a.revoked.forget()
+		a.recent.forget()
+		read(1, 20) // of which 1 to 5 were forgotten
+		if place, ok := a.recent.Find(logged(5, "a").Position()); ok && len(strings.Fields(a.recent.all(place))) < 15 {
+			t.Errorf("behind 5 come %q", a.recent.all(place))
+		}
+		place, ok := a.recent.Find(logged(7, "a").Position())
+		if all := a.recent.all(place); !ok || !strings.HasPrefix(all, "a8 ") || !strings.Contains(all, "a20") {
+			t.Errorf("behind 7 come %q, %v", all, ok)
+		}
+		read(21, 22)
+		if place, ok := a.recent.Find(logged(21, "a").Position()); !ok || a.recent.all(place) != "a22" {
+			t.Errorf("behind 21 come %q, %v", a.recent.all(place), ok)
+		}
+		// Numbers that were given anew.
+		a.take(t.Context(), []Revocation{logged(21, "b"), logged(22, "b"), logged(23, "b")})
+		for _, end := range []Revocation{logged(21, "a"), logged(21, "b"), logged(22, "b"), logged(23, "b")} {
+			place, ok := a.recent.Find(end.Position())
+			if all := a.recent.all(place); ok && end.Seq < 23 && !strings.Contains(all, "b23") {
+				t.Errorf("behind %s come %q", end.Subject, all)
+			}
+		}
+	})
+}
+
 // A log that is told again, as after a failover, is news only where it is new.
 func TestToldAgain(t *testing.T) {
 	a := &Auth{revoked: newRevoked(time.Minute)}
@@ -109,8 +150,8 @@ func TestToldAgain(t *testing.T) {
 		t.Errorf("another entry of the same number: %d", n)
 	}
 	change := Revocation{Seq: 4, Kind: ChangedKeys, Subject: "k"}
-	for range 2 {
-		if news, keys := a.apply([]Revocation{change}); len(news) != 1 || !keys {
+	for _, want := range []bool{true, false} {
+		if news, keys := a.apply([]Revocation{change}); (len(news) == 1) != want || keys != want {
 			t.Errorf("a change of keys: %v, %v", news, keys)
 		}
 	}

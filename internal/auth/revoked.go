@@ -14,9 +14,9 @@ import (
 const revokedMargin = 15 * time.Minute
 
 // Revoked is the set of sessions and API keys that ended so lately that access
-// tokens of theirs, or memories of a key, may still be about. It is in memory,
-// it is fed by the log of revocations, and it forgets what nobody can name any
-// more.
+// tokens of theirs, or memories of a key, may still be about, and of keys that
+// changed. It is in memory, it is fed by the log of revocations, and it forgets
+// what nobody can name any more.
 type Revoked struct {
 	keep  time.Duration
 	size  atomic.Int64 // so that the usual case, an empty set, takes no lock
@@ -76,17 +76,16 @@ func (r *Revoked) forget() {
 // revocationsPage is how many entries of the log are read at a time.
 const revocationsPage = 1000
 
-// loadRevocations reads the log, of which what no longer matters is purged, and
-// returns the sequence number to follow from.
-func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
-	for {
+// loadRevocations reads the log, of which what no longer matters is purged.
+func (a *Auth) loadRevocations(ctx context.Context) error {
+	for after := int64(0); ; {
 		var page []Revocation
 		err := a.store.View(ctx, func(tx Tx) (err error) {
 			page, err = tx.Revocations(after, revocationsPage)
 			return err
 		})
 		if err != nil || len(page) == 0 {
-			return after, err
+			return err
 		}
 		a.take(ctx, page)
 		after = page[len(page)-1].Seq
@@ -97,14 +96,10 @@ func (a *Auth) loadRevocations(ctx context.Context) (after int64, err error) {
 // news, and whether the keys have changed.
 func (a *Auth) apply(entries []Revocation) (news []Revocation, keys bool) {
 	for _, entry := range entries {
-		switch entry.Kind {
-		case RevokedSession, RevokedAPIKey:
-			if !a.revoked.Add(entry) {
-				continue
-			}
-		case ChangedKeys:
-			keys = true
+		if !a.revoked.Add(entry) {
+			continue
 		}
+		keys = keys || entry.Kind == ChangedKeys
 		news = append(news, entry)
 	}
 	return news, keys

@@ -15,10 +15,10 @@ const (
 
 // run is what goes on beside the requests: the log of revocations is followed,
 // denials are written, keys are made in time, and what is over is purged.
-func (a *Auth) run(ctx context.Context, after int64) {
+func (a *Auth) run(ctx context.Context) {
 	defer close(a.done)
 	var wg sync.WaitGroup
-	wg.Go(func() { a.follow(ctx, after) })
+	wg.Go(func() { a.follow(ctx) })
 	wg.Go(func() {
 		every(ctx, ledgerFlush, func() {
 			if err := a.ledger.flush(ctx); err != nil && ctx.Err() == nil {
@@ -68,12 +68,13 @@ func every(ctx context.Context, d time.Duration, fn func()) {
 }
 
 // follow keeps the sets in memory in step with the log. While the store cannot
-// be read, what is known stays in force. Afterwards all of the log is read anew,
-// not from the last entry that was read: a standby that took over, or a backup,
-// may lack the latest ones and give their numbers to others.
-func (a *Auth) follow(ctx context.Context, after int64) {
-	for lost := false; ; after = 0 {
-		err := a.store.Follow(ctx, after, func(entries []Revocation) {
+// be read, what is known stays in force. On each connection all of the log is
+// read, not only what comes after the last entry that was read before: a standby
+// that took over, or a backup, may lack the latest ones and give their numbers to
+// others.
+func (a *Auth) follow(ctx context.Context) {
+	for lost := false; ; {
+		err := a.store.Follow(ctx, 0, func(entries []Revocation) {
 			lost = false
 			a.take(ctx, entries)
 			if len(entries) == 0 {

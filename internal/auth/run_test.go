@@ -37,7 +37,7 @@ func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := New(Config{Store: new(brief), AccessLife: time.Minute, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		ctx, stop := context.WithCancel(t.Context())
-		go a.follow(ctx, 0)
+		go a.follow(ctx)
 		time.Sleep(10*time.Minute + 2*time.Second)
 		if _, ended := a.Revoked().Ended("a2"); !ended {
 			t.Error("what it was told it does not know")

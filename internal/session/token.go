@@ -72,7 +72,8 @@ func (k Keys) Issue(t Token) string {
 }
 
 // Open reads a refresh token and the key that it was issued under. It asks no
-// store: what a stranger makes up ends here.
+// store: what a stranger makes up ends here. ErrForged may also mean that another
+// node has made a key that these do not hold yet.
 func (k Keys) Open(s string) (Token, Key, error) {
 	var raw [tokenSize]byte
 	text, ok := strings.CutPrefix(s, TokenPrefix)

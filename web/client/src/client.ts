@@ -24,7 +24,7 @@ const here = () => globalThis.location as Location | undefined
 export function createAuthClient(options: AuthClientOptions = {}): AuthClient {
   const base = (): string => {
     const server = options.server ?? here()?.origin
-    if (!server) throw new TypeError('No `server` is given')
+    if (!server) throw new TypeError('No `server`')
     return new URL(server).href.replace(/\/+$/, '')
   }
   const session = createSession(options, base)

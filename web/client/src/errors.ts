@@ -93,7 +93,7 @@ export class AuthError<C extends Code | 'UNKNOWN' = Code | 'UNKNOWN'> extends Er
 
 /** Whether `error` is an {@link AuthError}, of that code where one is given. */
 export function isAuthError<C extends Code | 'UNKNOWN'>(error: unknown, code?: C): error is AuthError<C> {
-  return error instanceof AuthError && (code === undefined || error.code === code)
+  return error instanceof AuthError && (!code || error.code === code)
 }
 
 /** The request could not be made, or its answer not be understood. */
@@ -101,8 +101,9 @@ export function unavailable(detail: string, cause?: unknown): AuthError<'UNAVAIL
   return new AuthError('UNAVAILABLE', { problem: { detail }, cause })
 }
 
-/** What `error` of a Bearer challenge says (RFC 6750 §3.1, RFC 9470 §3). */
+/** What `error` of a Bearer challenge says, and its absence (RFC 6750 §3.1, RFC 9470 §3). */
 const codeOfChallenge: Record<string, Code> = {
+  '': 'TOKEN_MISSING',
   invalid_token: 'TOKEN_INVALID',
   insufficient_scope: 'INSUFFICIENT_SCOPE',
   insufficient_user_authentication: 'STEP_UP_REQUIRED',
@@ -124,13 +125,13 @@ export async function errorFrom(response: Response): Promise<AuthError> {
       // A body cut short, or null: the status and the fields say enough.
     }
   } else response.body?.cancel().catch(() => {})
-  problem.instance ??= headers.get('Doorward-Denial') ?? ''
+  problem.instance ??= headers.get('Doorward-Denial')!
   const field = headers.get('WWW-Authenticate')
   // A date, which is no number, would need a clock that is right.
   const about: AuthErrorInit = {
     status,
     problem,
-    retryAfter: +headers.get('Retry-After')! || null,
+    retryAfter: parseInt(headers.get('Retry-After')!, 10) || null,
   }
   if (problem.code) {
     const known = Object.hasOwn(codes, problem.code)
@@ -143,8 +144,7 @@ export async function errorFrom(response: Response): Promise<AuthError> {
   if (bearer !== undefined) {
     const param = (name: string) => RegExp(`\\b${name}="?([^",]*)`, 'i').exec(bearer)?.[1] ?? ''
     Object.assign(problem, { detail: param('error_description'), scope: param('scope') })
-    const error = param('error')
-    return new AuthError(error ? (codeOfChallenge[error] ?? 'UNKNOWN') : 'TOKEN_MISSING', about)
+    return new AuthError(codeOfChallenge[param('error')] ?? 'UNKNOWN', about)
   }
   // A server that gives no reason at all may well mean the token.
   if (status === 401 && !field) about.recovery = 'renew'

@@ -26,7 +26,7 @@ export async function locked<T>(name: string, work: () => Promise<T>): Promise<T
         return begin()
       }),
       // Those who wait for a frozen tab do not all set out in the same moment.
-      sleep(patience * (1 - Math.random() / 3)),
+      sleep(patience * (1 - Math.random() / 2)),
     ])
   } catch {
     // There are no locks, or none are allowed; or the work failed, which its promise says.

@@ -37,9 +37,12 @@ const ignore = () => {}
 
 const signedOut: SessionEnd = { code: 'SIGNED_OUT', error: null }
 
-/** Between half of `ms` and all of it, so that many do not come back at once; or as long as the server asks for. */
+/**
+ * Between half of `ms` and all of it, so that many do not come back at once; or
+ * as long as the server asks for, up to 5 minutes.
+ */
 const restAfter = (error: AuthError | null, ms: number) =>
-  Math.max(ms * (1 - Math.random() / 2), (error?.retryAfter ?? 0) * 1000)
+  Math.max(ms * (1 - Math.random() / 2), Math.min(error?.retryAfter ?? 0, 300) * 1000)
 
 /**
  * One session of one person: signs in, renews, shares with the other tabs,
@@ -84,7 +87,8 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   let epoch = 0
   let renewal: Promise<void> | null = null
   let asking: AbortController | undefined
-  let entering: AbortController | undefined
+  /** Counts sign-outs: what a sign-in that was begun before one brings is not kept. */
+  let departures = 0
   /** When the token was made because of a 401, on the token's clock. */
   let mended = -Infinity
   /** Failures in a row. */
@@ -155,8 +159,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
   /** Asks the server, for `patience` at the most. */
   const post = async (route: string, body: object, key?: string, token?: string | null): Promise<unknown> => {
     const controller = new AbortController()
-    if (route === 'login') entering = controller
-    else asking = controller
+    if (route !== 'login') asking = controller
     const clock = setTimeout(() => controller.abort(), patience)
     try {
       const response = await (options.fetch ?? fetch)(`${base()}/auth/${route}`, {
@@ -186,6 +189,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
 
   const login = async (credentials: Credentials): Promise<User> => {
     start()
+    const begun = departures
     asking?.abort() // a refresh is tried again if this fails
     await tellLeft().catch(ignore)
     try {
@@ -194,6 +198,10 @@ export function createSession(options: AuthClientOptions, base: () => string): S
         const grant = grantOf(await post('login', credentials))
         interrupt() // whatever was asked for while we waited
         await vault.put(grant)
+        if (departures !== begun) {
+          logout().catch(ignore) // which waits for the lock
+          throw unavailable('Nobody is signed in')
+        }
         adopt(grant, asked, 'signed_in', false)
         return grant.user
       })
@@ -204,7 +212,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
 
   const logout = async (everywhere?: boolean): Promise<void> => {
     start()
-    entering?.abort() // who signs out while signing in has thought better of it
+    departures++
     interrupt()
     const { token } = tokens
     try {
@@ -226,8 +234,9 @@ export function createSession(options: AuthClientOptions, base: () => string): S
         const { key, ...body } = (await vault.ask(true)) ?? {}
         await post(route, body, key, token)
       } catch (error) {
+        const { status, code } = error as AuthError
         // Where there is no session any more there is none to sign out of.
-        if (!isAuthError(error) || !(error.status === 401 || endings.has(error.code))) throw error
+        if (status !== 401 && !endings.has(code)) throw error
       }
       if (await vault.left()) await vault.put()
     })
@@ -340,7 +349,7 @@ export function createSession(options: AuthClientOptions, base: () => string): S
     const { status } = snapshot
     if (!stop || renewal || status === 'signed_out' || (status === 'loading' && !failures)) return
     // One of many tabs comes first, and the others take what it got.
-    const due = tokens.untilDue + Math.random() * (tokens.left - tokens.untilDue) * 0.25
+    const due = tokens.untilDue + (Math.random() * (tokens.left - tokens.untilDue)) / 4
     const rest = failures ? restAfter(snapshot.error, Math.min(1000 * 2 ** failures, longestPause)) : 0
     timer = setTimeout(wake, Math.min(Math.max(due, rest), 2e9))
     ;(timer as { unref?: () => void }).unref?.() // a program that is done may end
@@ -457,7 +466,7 @@ function call<A extends unknown[]>(listener: ((...about: A) => void) | undefined
 
 function grantOf(answer: unknown): Grant {
   const grant = answer as Grant | null
-  if (typeof grant?.accessToken !== 'string' || !(grant.expiresIn > 0) || !grant.user) {
+  if (!grant?.accessToken || !(grant.expiresIn > 0) || !grant.user) {
     throw unavailable('The server cannot be reached') // a captive portal, a single-page application
   }
   return grant

@@ -55,7 +55,7 @@ export interface Vault {
 const randomKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
 
 /** As long as a refresh token can live. */
-const longest = 30 * 24 * 3600 // seconds
+const longest = 2_592_000 // seconds: 30 days
 
 export const attemptCookie = 'doorward-attempt'
 export const leaveCookie = 'doorward-left'
@@ -102,15 +102,9 @@ export function cookieVault(): Vault {
       write(attemptCookie, '')
       write(leaveCookie, (leaving = ''))
     },
-    async leave(route) {
-      write(leaveCookie, (leaving = route))
-    },
-    async left() {
-      return read(leaveCookie)
-    },
-    async holds() {
-      return true
-    },
+    leave: async (route) => write(leaveCookie, (leaving = route)),
+    left: async () => read(leaveCookie),
+    holds: async () => true,
   }
 }
 
@@ -182,9 +176,7 @@ export function storageVault(name: string, storage?: TokenStorage): Vault {
       const kept = await read()
       if (kept) await write({ ...kept, left })
     },
-    async left() {
-      return (await read())?.left
-    },
+    left: async () => (await read())?.left,
     async holds(session) {
       const kept = await read()
       return !!kept && !kept.left && kept.session === session

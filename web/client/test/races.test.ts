@@ -61,16 +61,17 @@ describe.each(transports)('%s', (_, options) => {
     expect(ends.map((end) => end.code)).toEqual(['SIGNED_OUT'])
   })
 
-  test('a sign-out before the sign-in is answered', async () => {
+  test.each([0, 100, 2990])('a sign-out %i ms after the sign-in was begun', async (later) => {
     const client = await signedIn(options())
     await settle(client.logout())
     world.faults.push(3000)
     const entering = refusal(client.login(asAda))
-    await pass(100)
+    if (later) await pass(later)
     await settle(client.logout())
     expect(isAuthError(await entering)).toBe(true)
     await pass(10_000)
     expect(client.getSnapshot().status).toBe('signed_out')
+    expect([...world.rows.values()].every((row) => row.ended)).toBe(true)
     client.close()
     const next = tab(options())
     await settle(next.ready())
