@@ -44,8 +44,10 @@ func TestSize(t *testing.T) {
 	if most := int64(400 * 2 * n); written > most {
 		t.Errorf("a refresh writes %d bytes of log", written/int64(2*n))
 	}
-	// Some pages were written to more often at one time than they have room for.
-	if most := int64(16 * 8192); grown > most {
+	// Some pages were written to more often at one time than they have room for:
+	// the more, the longer the machine lets a reader stand. Were none of the
+	// updates HOT, it would be a thousand pages.
+	if most := int64(64 * 8192); grown > most {
 		t.Errorf("%d refreshes made the table grow by %d bytes", 2*n, grown)
 	}
 }

@@ -210,7 +210,10 @@ const (
 // attempt runs fn in one transaction. It asks for another one if nothing was
 // written and it may go better.
 func (s *Store) attempt(ctx context.Context, write bool, fn func(auth.Tx) error) (again bool, err error) {
-	c, err := s.pool.Acquire(ctx)
+	// While the network is dead, those that came before may have all connections.
+	waiting, cancel := context.WithTimeout(ctx, connectTime)
+	c, err := s.pool.Acquire(waiting)
+	cancel()
 	if err != nil {
 		return lost(err, nil), notConnected(err)
 	}
