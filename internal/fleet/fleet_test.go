@@ -104,6 +104,7 @@ func (e endings) EndSession(id ulid.ID, end session.End) (bool, error) {
 	ok, err := e.Tx.EndSession(id, end)
 	if os.Remove(os.Getenv("FLEET_FREEZE")) == nil {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(200 * time.Millisecond) // until it does: another thread may have to wake up for it
 	}
 	return ok, err
 }
