@@ -32,7 +32,8 @@ type Case struct {
 	loginGoal  string // where a redirect to a sign-in page goes
 	keys       keyVerdict
 	inside     inside          // what an answer with a status of success says of itself
-	prose      map[string]bool // lines of proof that quote from prose
+	quoted     map[string]bool // lines of proof that quote the answer
+	prose      map[string]bool // those of them that quote from prose
 }
 
 type word struct {
@@ -59,7 +60,7 @@ const (
 )
 
 func newCase(e *Evidence) *Case {
-	c := &Case{Evidence: e, cred: findCredential(&e.Request), prose: map[string]bool{}}
+	c := &Case{Evidence: e, cred: findCredential(&e.Request), quoted: map[string]bool{}, prose: map[string]bool{}}
 	if c.cred.place != nowhere && !signedScheme(c.cred.scheme) && !strings.EqualFold(c.cred.scheme, "Basic") {
 		if t := ReadToken(strings.TrimSpace(c.cred.value)); t != nil && t.JWT && (t.Claims != nil || t.JWE) {
 			c.token = t
@@ -147,6 +148,7 @@ func (c *Case) read() {
 	exact := enumeration.ReplaceAllString(c.text[:min(len(c.text), mostText)], "invalid_token")
 	codes := spelt(exact)
 	for _, p := range phrases {
+		var best *word
 		for _, text := range []string{exact, codes} {
 			q := quoteWords(text, p.pattern)
 			if q == "" {
@@ -156,8 +158,12 @@ func (c *Case) read() {
 			if p.who == "" && !stated || p.means == "EXPIRED" && otherExpired.MatchString(q) {
 				continue
 			}
-			c.said = append(c.said, word{p.means, p.who, p.plain, q, p.who == "" && prose})
-			break
+			if prose = p.who == "" && prose; best == nil || best.prose && !prose {
+				best = &word{p.means, p.who, p.plain, q, prose} // a code is plainer than prose
+			}
+		}
+		if best != nil {
+			c.said = append(c.said, *best)
 		}
 	}
 	if len(c.said) > 0 && c.said[0].plain {
@@ -190,11 +196,7 @@ func (c *Case) says(cause Cause) *word {
 }
 
 func (c *Case) heard(w *word) (line string) {
-	defer func() {
-		if w.prose {
-			c.prose[line] = true
-		}
-	}()
+	defer func() { c.quoted[line], c.prose[line] = true, c.prose[line] || w.prose }()
 	if w.who != "" {
 		return fmt.Sprintf("the answer says %q, in the words of %s", w.quote, w.who)
 	}
@@ -539,7 +541,7 @@ func (c *Case) serverOff() (time.Duration, bool) {
 }
 
 func clockOff(a *Answer) (time.Duration, bool) {
-	if a == nil || a.Fault != "" || a.At.IsZero() || a.has("Age") || strings.Contains(strings.ToLower(a.Get("X-Cache")), "hit") {
+	if a == nil || a.Fault != "" || a.At.IsZero() || a.has("Age") || a.Store != "" || fromCache(a) != "" {
 		return 0, false // a cache keeps the Date of what it keeps
 	}
 	at, err := time.Parse(time.RFC1123, a.Get("Date"))

@@ -98,6 +98,15 @@ func Diagnose(e *Evidence) Diagnosis {
 			f.sure = false
 		}
 	}
+	if c.alikeBare() {
+		for _, f := range found {
+			// What is said to who sends no credential says nothing of this one, but
+			// where the token bears it out.
+			if tokenCause[f.cause] && f.cause != "MISSING_CLAIM" && f.cause != "NO_KID" && len(f.proof) > 0 && c.quoted[f.proof[0]] {
+				f.sure = false
+			}
+		}
+	}
 	if c.inside == saysRefused {
 		for _, f := range found {
 			f.sure = false // the words of a body that says "failed" are all there is

@@ -85,7 +85,9 @@ type Answer struct {
 	Took    time.Duration // there and back
 	Fault   string        // why there is no answer; empty where there is one
 	Kind    FaultKind
-	AskedTL bool // the server asked for a client certificate
+	AskedTL bool   // the server asked for a client certificate
+	Store   string // of a HAR: where in the browser it comes from, in place of the server
+	Stored  bool   // it was kept there, and not made there
 }
 
 // FaultKind says at what a request failed.
@@ -138,6 +140,7 @@ type Earlier struct {
 	Error     string          // what the browser said: a CORS or a blocked reason
 	AskedFor  []string        // the headers that the OPTIONS before it asked for
 	Spent     map[string]bool // refresh tokens that were exchanged before
+	Accepted  time.Time       // when the same credential was last let through
 	Others    []Answer        // to the same request, with the same credential
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -56,8 +55,12 @@ type harEntry struct {
 		}
 		RedirectURL string `json:"redirectURL"`
 		Error       string `json:"_error"`
+		ByWorker    bool   `json:"_fetchedViaServiceWorker"`
+		WorkerHadIt string `json:"_serviceWorkerResponseSource"`
 	}
-	Page string `json:"pageref"`
+	Page      string `json:"pageref"`
+	FromCache string `json:"_fromCache"` // Chrome: disk, memory
+	FetchType string `json:"_fetchType"` // Safari
 }
 
 type har struct {
@@ -259,6 +262,7 @@ func (e *harEntry) answer() Answer {
 	if e.Response.RedirectURL != "" && a.Get("Location") == "" {
 		a.Header = append(a.Header, Field{"Location", e.Response.RedirectURL})
 	}
+	a.Store, a.Stored = e.store()
 	if a.Get("Content-Type") == "" && e.Response.Content.MimeType != "" {
 		a.Header = append(a.Header, Field{"Content-Type", e.Response.Content.MimeType})
 	}
@@ -321,6 +325,8 @@ func (r *recording) evidence(i int) *Evidence {
 	c := newCase(e)
 	switch {
 	case r.renderedWithout(en, e):
+	case c.loginGoal != "" && r.signedIn(i):
+		return nil
 	case c.outcome == refused, s == 401 || s == 403:
 	case c.corsBlocked():
 	default:
@@ -423,6 +429,9 @@ func (r *recording) repeated(i int, e *Evidence) {
 				e.Earlier.Spent[v] = true
 			}
 		}
+		if s := o.Response.Status; j != i && mine != "" && s >= 200 && s < 300 && req.CredentialValue() == mine && o.at().After(e.Earlier.Accepted) {
+			e.Earlier.Accepted = o.at()
+		}
 		if j == i || o.Request.Method != e.Request.Method || !same(o.Request.URL, e.Request.URL) || o.Response.Status == 0 {
 			continue
 		}
@@ -464,47 +473,4 @@ func (r *recording) lonePreflight(i int, e *Evidence) *Evidence {
 		return nil
 	}
 	return e
-}
-
-var hydrated = regexp.MustCompile(`__NEXT_DATA__|__NUXT__|window\.__remixContext|__sveltekit|data-sveltekit|self\.__next_f|ng-state`)
-var hydrated401 = regexp.MustCompile(`(?i)"?status(code)?"?\s*[:=]\s*"?401|status code 401|401 Unauthorized|"Unauthorized"|Request failed.{0,30}401|UNAUTHENTICATED|TOKEN_MISSING`)
-
-// renderedWithout: a page that was rendered on the server without the
-// credential that its own request had.
-func (r *recording) renderedWithout(en *harEntry, e *Evidence) bool {
-	if en.Type != "document" && !strings.Contains(en.Response.Content.MimeType, "html") {
-		return false
-	}
-	body := en.body()
-	if en.Response.Status == 401 && hydrated.MatchString(body) && renderedAs401.MatchString(body) && r.sameCookieElsewhere(en) {
-		e.Earlier.Error = "the page was rendered on the server as a 401, and the same cookie is let through in a request of the browser's own"
-		e.Earlier.PageHadIt, e.Earlier.Type = true, "rendered"
-		return true
-	}
-	if !hydrated.MatchString(body) || !hydrated401.MatchString(body) || !e.Request.HasCredential() {
-		return false
-	}
-	e.Earlier.Error = fmt.Sprintf("the page was rendered on the server, and says %q", quoteWords(body, hydrated401))
-	e.Earlier.PageHadIt = true
-	e.Earlier.Type = "rendered"
-	return true
-}
-
-var renderedAs401 = regexp.MustCompile(`(?i)<(h1|title)[^>]*>\s*401\b`)
-
-// sameCookieElsewhere reports whether another request to the host, with the same
-// cookies and near in time, was let through.
-func (r *recording) sameCookieElsewhere(en *harEntry) bool {
-	req := en.request()
-	mine, _ := req.Get("Cookie")
-	for i := range r.entries {
-		o := &r.entries[i]
-		other := o.request()
-		theirs, _ := other.Get("Cookie")
-		near := o.Started.Sub(en.Started).Abs() < 2*time.Minute
-		if o != en && near && mine != "" && theirs == mine && o.Response.Status == 200 && hostOf(o.Request.URL) == hostOf(en.Request.URL) && strings.Contains(o.Response.Content.MimeType, "json") {
-			return true
-		}
-	}
-	return false
 }

@@ -86,7 +86,7 @@ func Further(e *Evidence) Plan {
 		p.Repeats = 2
 	case c.outcome == refused && (c.status() == 401 || c.status() == 403) && formed:
 		p.Bare = true
-		p.Fresh = c.fromCache(c.answer) != ""
+		p.Fresh = fromCache(c.answer) != ""
 		p.Moved = c.elsewhere()
 		explained := c.word != nil && (tokenCause[c.word.means] || c.word.means == "POLICY_BLOCKED" || c.word.means == "RATE_LIMITED_AS_401") && !(c.word.means == "BAD_SIGNATURE" || c.word.means == "UNKNOWN_KEY" || c.word.means == "EXPIRED" && !c.expiredAt(c.Now) || c.word.means == "NOT_YET_VALID" && !c.earlyAt(c.Now))
 		if !proof && !explained && c.sound() && c.status() == 401 && p.Moved == nil && (len(c.challenges) == 0 || c.wantsScheme(c.cred.scheme) || c.cred.place != inAuthorization) {

@@ -18,6 +18,7 @@ var rules = []rule{
 	{"browser: CORS", one((*Case).corsAnswer)},
 	{"browser: socket", one((*Case).socket)},
 	{"browser: cookies", (*Case).cookies},
+	{"recording: what the browser kept", one((*Case).stored)},
 	{"recording: stale token", one((*Case).stale)},
 
 	// On the way.

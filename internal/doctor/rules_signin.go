@@ -348,7 +348,12 @@ func (c *Case) stale() *finding {
 	case t != nil && n != nil && n.JWT && !n.Iat.IsZero() && n.Iat.After(t.Iat) && (n.Issuer == t.Issuer):
 		return certain("STALE_TOKEN_RESENT", proof...)
 	case (t == nil || c.expiredAt(c.Now)) && related(newer.Host, hostOf(c.Request.URL)):
-		return likely("STALE_TOKEN_RESENT", proof...)
+		f := likely("STALE_TOKEN_RESENT", proof...)
+		if w := c.word; w != nil && (w.means == "SESSION_ENDED" || w.means == "EXPIRED") && !w.prose && !c.Earlier.Accepted.IsZero() && c.Earlier.Accepted.Before(newer.At) {
+			f.sure = true
+			f.proof = append(f.proof, "the older one was let through until then", c.heard(w))
+		}
+		return f
 	}
 	return nil
 }

@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/why"
 )
 
 // redirects: what was lost from one hop to the next.
@@ -88,6 +92,8 @@ func (c *Case) redirect(h *Hop, to string, i int) *finding {
 		return f
 	case slash && lost && (c.Request.Unsafe() || !final.Credential || ended):
 		return likely("TRAILING_SLASH_REDIRECT", line, "only the slash differs")
+	case c.Request.Unsafe() && status == 302 && !lost && final.Answer.Status < 300 && Origin(h.URL) == Origin(to) && from.Path != goal.Path:
+		return nil // what was made is shown at its own address, as after a form
 	case c.Request.Unsafe() && (status == 301 || status == 302 || status == 303 && lost):
 		f := certain("METHOD_CHANGED_BY_REDIRECT", line, fmt.Sprintf("a client turns %s into GET there (RFC 9110 §15.4.2)", c.Request.Method))
 		if h.Method != c.Request.Method {
@@ -196,13 +202,20 @@ func (c *Case) policy() *finding {
 	if w := first("POLICY_BLOCKED"); w != nil {
 		return &finding{cause: "POLICY_BLOCKED", sure: w.who != "" && (w.who != "CloudFront" || strings.Contains(w.quote, "blocked")), proof: []string{c.heard(w)}}
 	}
-	for _, name := range []string{"X-GitHub-SSO", "CF-Mitigated", "X-Sucuri-Block", "X-Amzn-Waf-Action", "X-WAF-Status", "X-Waf-Action", "X-Blocked-By", "X-Iinfo-Blocked"} {
-		if v := c.answer.Get(name); v != "" {
-			return certain("POLICY_BLOCKED", "the answer has "+name+": "+clip(firstWord(v), 40))
+	for _, f := range c.answer.Header {
+		if ofFirewall.MatchString(f.Name) && !letPass.MatchString(strings.TrimSpace(f.Value)) {
+			return certain("POLICY_BLOCKED", "the answer has "+f.Name+": "+clip(firstWord(f.Value), 40))
 		}
 	}
 	return nil
 }
+
+// ofFirewall are fields in which a firewall says what it did, and letPass what they
+// hold where it did nothing.
+var (
+	ofFirewall = regexp.MustCompile(`(?i)^(X-GitHub-SSO|(x-)?([a-z]+-)?mitigated|X-Sucuri-Block|X-Iinfo-Blocked|x-([a-z0-9]+-)?waf-(action|status|result|rule|rule-?id|block(ed)?)|x-([a-z]+-)?(firewall|security)-(action|block(ed)?)|x-block(ed)?(-(by|reason|rule))?|x-vercel-challenge-token)$`)
+	letPass    = regexp.MustCompile(`(?i)^(|0|no|none|false|off|ok|pass(ed)?|allow(ed)?|accept(ed)?|log(ged)?|count|monitor|detect(ed)?|clean|enabled|active|disabled|bypass)$`)
+)
 
 func firstWord(s string) string {
 	w, _, _ := strings.Cut(s, ";")
@@ -227,8 +240,8 @@ func (c *Case) disagree() *finding {
 	}
 	fine := func(a *Answer) bool { return a.Fault == "" && a.Status >= 200 && a.Status < 300 }
 	denied := func(a *Answer) bool { return a.Fault == "" && (a.Status == 401 || a.Status == 403) }
-	if c.fromCache(c.answer) != "" && denied(c.answer) && c.Fresh != nil && fine(c.Fresh) {
-		return certain("CACHED_401", c.fromCache(c.answer), "the same request past the cache is let through")
+	if fromCache(c.answer) != "" && denied(c.answer) && c.Fresh != nil && fine(c.Fresh) {
+		return certain("CACHED_401", fromCache(c.answer), "the same request past the cache is let through")
 	}
 	var good, bad int
 	who := map[string]bool{}
@@ -258,8 +271,8 @@ func (c *Case) disagree() *finding {
 			good++
 		case denied(&a):
 			bad++
-			if c.fromCache(&a) != "" && good == 0 && len(c.Repeats) > 0 && fine(&c.Repeats[0]) {
-				return likely("CACHED_401", c.fromCache(&a), "the same request again is let through")
+			if fromCache(&a) != "" && good == 0 && len(c.Repeats) > 0 && fine(&c.Repeats[0]) {
+				return likely("CACHED_401", fromCache(&a), "the same request again is let through")
 			}
 		}
 		for _, name := range []string{"X-Served-By", "X-Instance", "X-Backend", "X-Node", "X-Pod", "X-Server", "X-Hostname", "X-Backend-Server", "X-Upstream", "X-Replica", "X-Instance-Id"} {
@@ -278,10 +291,13 @@ func (c *Case) disagree() *finding {
 	return f
 }
 
-var hit = regexp.MustCompile(`(?i)(\b|_)hit\b`)
+var hit = regexp.MustCompile(`(?i)(\b|_|refresh)hit\b|^(tcp_)?stale\b`)
 
 // fromCache says by which marks an answer came from a cache, or "".
-func (c *Case) fromCache(a *Answer) string {
+func fromCache(a *Answer) string {
+	if a.Stored {
+		return "the answer comes from " + a.Store + ": the server was not asked"
+	}
 	if age, err := strconv.Atoi(strings.TrimSpace(a.Get("Age"))); err == nil && age > 0 {
 		return fmt.Sprintf("the answer is %d seconds old (Age)", age)
 	}
@@ -297,12 +313,50 @@ func (c *Case) fromCache(a *Answer) string {
 	return ""
 }
 
+// stored: the browser answered from what it had kept, so that nobody has looked at
+// the credential.
+func (c *Case) stored() *finding {
+	if c.outcome != refused || !c.answer.Stored || c.cred.place == nowhere || c.status() != 401 && c.status() != 403 {
+		return nil
+	}
+	f := certain("CACHED_401", fromCache(c.answer))
+	if at, err := time.Parse(time.RFC1123, c.answer.Get("Date")); err == nil && c.Now.Sub(at) > leeway {
+		f.proof = append(f.proof, fmt.Sprintf("its Date is %s, %s before the request", why.Stamp(at), why.Span(c.Now.Sub(at))))
+	}
+	if old := c.olderThanToken(); old != "" {
+		f.proof = append(f.proof, old)
+	}
+	return f
+}
+
+// olderThanToken says that an answer from a cache is of before the token was issued,
+// and so of another, or "".
+func (c *Case) olderThanToken() string {
+	if c.token == nil || c.token.Iat.IsZero() {
+		return ""
+	}
+	at := time.Time{}
+	if age, err := strconv.Atoi(strings.TrimSpace(c.answer.Get("Age"))); err == nil && age > 0 {
+		at = c.Now.Add(-time.Duration(age) * time.Second)
+	} else if date, err := time.Parse(time.RFC1123, c.answer.Get("Date")); err == nil && c.answer.Stored {
+		at = date
+	}
+	if at.IsZero() || c.token.Iat.Sub(at) < leeway {
+		return ""
+	}
+	return fmt.Sprintf("it is of %s, and the token was issued %s later (iat)", why.Stamp(at), why.Span(c.token.Iat.Sub(at)))
+}
+
 func (c *Case) cached() *finding {
 	if c.outcome != refused || c.status() != 401 && c.status() != 403 {
 		return nil
 	}
-	if from := c.fromCache(c.answer); from != "" {
+	if from := fromCache(c.answer); from != "" {
 		f := likely("CACHED_401", from)
+		if old := c.olderThanToken(); old != "" {
+			f.sure = true
+			f.proof = append(f.proof, old)
+		}
 		if c.Fresh != nil && c.Fresh.Fault == "" && c.Fresh.Status < 400 {
 			f.sure = true
 			f.proof = append(f.proof, "past the cache it is let through")
@@ -315,10 +369,13 @@ func (c *Case) cached() *finding {
 // otherService: what answers has a sign-in of its own, and the token is for
 // another.
 func (c *Case) otherService() *finding {
-	if c.outcome != refused || c.token == nil || c.word != nil && c.word.means != "KEY_INVALID" && tokenCause[c.word.means] {
+	if c.outcome != refused || c.word != nil && c.word.means != "KEY_INVALID" && tokenCause[c.word.means] {
 		return nil
 	}
 	for _, p := range products {
+		if c.token == nil && !(slices.Contains(noServices, p.name) && strings.EqualFold(c.cred.scheme, "Bearer")) {
+			continue
+		}
 		if p.own != nil && p.own.MatchString(pathOf(c.Request.URL)) {
 			continue
 		}
@@ -405,6 +462,10 @@ var ownAnswers = []struct {
 	{"Pomerium", "X-Pomerium-Intercepted-Response", regexp.MustCompile(`(?i)true`), true},
 	{"App Service's own authentication", "X-Ms-Middleware-Request-Id", regexp.MustCompile(`.`), false},
 	{"App Service's own authentication", "", regexp.MustCompile(`^You do not have permission to view this directory or page\.?\s*$`), false},
+	{"Authelia", "Set-Cookie", regexp.MustCompile(`^authelia_session=`), false},
+	{"authentik", "Set-Cookie", regexp.MustCompile(`^authentik_proxy`), false},
+	{"oauth2-proxy", "Set-Cookie", regexp.MustCompile(`^_oauth2_proxy`), false},
+	{"a proxy with forward authentication", "Set-Cookie", regexp.MustCompile(`(?i)^(_forward_auth|VouchCookie|_pomerium|tinyauth|lemonldap|mod_auth_openidc_|AWSELBAuth)`), false},
 	{"a tunnel for development", "WWW-Authenticate", regexp.MustCompile(`(?i)^tunnel\b`), false},
 	{"Zscaler", "Server", regexp.MustCompile(`(?i)zscaler`), false},
 	{"Blue Coat", "X-Bluecoat-Via", regexp.MustCompile(`.`), false},
@@ -414,6 +475,14 @@ var ownAnswers = []struct {
 func (c *Case) interposed() *finding {
 	if c.outcome != refused || c.status() != 401 && c.status() != 403 || c.cred.place == nowhere || c.loginGoal != "" || c.word != nil && tokenCause[c.word.means] {
 		return nil
+	}
+	if c.status() == 401 {
+		from, err1 := url.Parse(c.Request.URL)
+		to, err2 := url.Parse(resolve(c.Request.URL, c.answer.Get("Location")))
+		if err1 == nil && err2 == nil && to.Host != "" && to.Host != from.Host && c.isLogin(from, to) {
+			// What is sent to scripts in place of a redirect.
+			return likely("PROXY_ANSWERED", "the 401 has a Location, the sign-in page "+clip(strip(to), 120)+", as forward authentication has")
+		}
 	}
 	for _, o := range ownAnswers {
 		texts, where := []string{c.answer.Body}, "the words of its page"
@@ -429,6 +498,10 @@ func (c *Case) interposed() *finding {
 	return nil
 }
 
+// passing are networks and caches that leave their marks on every answer which goes
+// through them.
+var passing = []string{"CloudFront", "Cloudflare", "Fastly", "Akamai", "Varnish", "a cache", "Google front end", "Azure Front Door", "Heroku", "Vercel", "Netlify"}
+
 func (c *Case) proxyAnswered() *finding {
 	if c.status() == 407 {
 		return certain("PROXY_ANSWERED", "the status is 407: a proxy asks for a credential of its own (RFC 9110 §15.5.8)")
@@ -442,6 +515,9 @@ func (c *Case) proxyAnswered() *finding {
 	front := c.marksOf(byEdge, byProxy)
 	if len(front) == 0 {
 		return nil
+	}
+	if slices.Contains(passing, front[0].who) && object([]byte(strings.TrimSpace(c.answer.Body))) != nil {
+		return nil // its own pages are no JSON: it passes on what the origin said
 	}
 	return likely("PROXY_ANSWERED", fmt.Sprintf("the answer is by %s (%s), and nothing in it is by an application", front[0].who, front[0].from))
 }
