@@ -259,8 +259,12 @@ func signedScheme(s string) bool {
 	case "aws4-hmac-sha256", "aws", "digest", "signature", "hmac", "sharedkey", "sharedkeylite", "hawk", "mac", "negotiate", "ntlm", "oauth", "vapid", "sharedaccesssignature":
 		return true
 	}
-	return false
+	return ofSignedRequest.MatchString(s)
 }
+
+// ofSignedRequest are the schemes of the many services that sign a request and have
+// one of their own: EG1-HMAC-SHA256, TC3-HMAC-SHA256, GOOG4-RSA-SHA256 …
+var ofSignedRequest = regexp.MustCompile(`(?i)^([a-z]+\d*-)*(hmac|rsa|ecdsa|ed25519)(-p256)?[-_]?(sha-?\d+)?$|^[a-z0-9]+[-_]?(hmac|signature)$|^(acs|oss|obs|qbox|qiniu|upyun|escher|tos|bce-auth-v\d)$`)
 
 var encodedSpace = regexp.MustCompile(`(?i)^(bearer|basic|token|dpop)(%20|\+)`)
 
@@ -366,6 +370,9 @@ func placeholder(s string) string {
 }
 
 func basicForm(v string) *finding {
+	if what := invisible(v); what != "" {
+		return certain("WHITESPACE", "there is "+what+" in or around what follows Basic; base64 wraps its lines, but with -w0")
+	}
 	v = strings.TrimSpace(v)
 	if what := placeholder(v); what != "" {
 		return certain("PLACEHOLDER_CREDENTIALS", "behind Basic stands "+what)
@@ -387,6 +394,12 @@ func basicForm(v string) *finding {
 		return certain("BASIC_ENCODING", "user and password are not in UTF-8 (RFC 7617 §2.1)")
 	case strings.HasSuffix(string(b), "\n"):
 		return certain("BASIC_ENCODING", "a new line is encoded behind the password: echo writes one, printf does not")
+	case strings.Contains(string(b), "\x00"):
+		return certain("BASIC_ENCODING", "there are NULs between the letters of user and password: they are in UTF-16, not UTF-8 (RFC 7617 §2.1)")
+	case strings.ContainsFunc(string(b), unicode.IsControl):
+		return certain("BASIC_ENCODING", "user or password has a control character, which RFC 7617 §2 forbids")
+	case strings.HasPrefix(string(b), "\uFEFF"):
+		return certain("BASIC_ENCODING", "a byte order mark is encoded before the user")
 	}
 	if user, pass, _ := strings.Cut(string(b), ":"); placeholder(pass) != "" && pass != "token" && pass != "true" || placeholder(user) != "" && user != "token" && user != "x-access-token" && user != "api_key" {
 		return certain("PLACEHOLDER_CREDENTIALS", "user or password is what a program puts where one is missing, such as undefined or an unset variable")

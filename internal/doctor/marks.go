@@ -143,8 +143,12 @@ var products = []struct {
 	{"X-Artifactory-Id", "Artifactory", regexp.MustCompile(`.`), regexp.MustCompile(`/artifactory\b|^/api/(storage|search|repositories|npm|pypi|docker|system|security|build)\b`)},
 	{"X-Gitlab-Meta", "GitLab", regexp.MustCompile(`.`), regexp.MustCompile(`^/api/v4/|\.git\b|^/api/graphql`)},
 	{"", "a Kubernetes API server", regexp.MustCompile(`^\s*\{"kind":"Status","apiVersion":"v1"`), regexp.MustCompile(`^/(apis?|version|openapi|healthz|livez|readyz|metrics|\.well-known)(/|$)`)},
-	{"Server", "a device", regexp.MustCompile(`(?i)goahead|mini_httpd|boa/|micro_httpd|thttpd|RomPager|CUPS|lighttpd/1\.4\.\d+-devolo|mikrotik`), nil},
+	{"Server", "the AirPlay receiver of macOS", regexp.MustCompile(`(?i)^AirTunes`), nil},
+	{"Server", "a device", regexp.MustCompile(`(?i)UPnP/\d|^Roku|^VMware|goahead|mini_httpd|boa/|micro_httpd|thttpd|RomPager|CUPS|lighttpd/1\.4\.\d+-devolo|mikrotik`), nil},
 }
+
+// noServices are those of them that have no API which takes a bearer token.
+var noServices = []string{"the AirPlay receiver of macOS", "a device"}
 
 // refusesRefresh are words that a token endpoint has about what it was given.
 var invalidGrant = regexp.MustCompile(`(?i)invalid_grant`)

@@ -36,6 +36,12 @@ func (c *Case) credentialForm() *finding {
 	if f.cause == "SCHEME_MISSING" && !looksLikeJWT(c.cred.value) && !c.wantsScheme("Bearer") && c.says(saidMissing) == nil && c.says(saidMalformed) == nil {
 		f.sure = false // some take a key as it is
 	}
+	if f.cause == "NOT_BASE64_JSON" && !f.sure && !keyPrefixes.MatchString(c.cred.value) {
+		if q := quoteWords(c.text, wantsJWT); q != "" {
+			f.sure = true
+			f.proof = append(f.proof, fmt.Sprintf("the answer says %q", q))
+		}
+	}
 	return c.weak(f)
 }
 
@@ -353,7 +359,7 @@ func (c *Case) presignedUntil(u *url.URL) time.Time {
 }
 
 // wantsJWT are the words of one who expected a JWT.
-var wantsJWT = regexp.MustCompile(`(?i)\b(invalid|bad|not an?( valid)?|malformed|parse|decode) (jwt|json web token)\b|\b(jwt|json web token)\b.{0,30}(invalid|malformed|parse|decode)`)
+var wantsJWT = regexp.MustCompile(`(?i)\b(invalid|bad|not an?( valid)?|malformed|parse|decode)( or (invalid|expired|malformed))? (jwt|json web token)\b|\b(jwt|json web token)\b.{0,30}(invalid|malformed|parse|decode)`)
 
 var unknownKeyID = regexp.MustCompile(`InvalidAccessKeyId`)
 
@@ -431,6 +437,8 @@ func (c *Case) keyRefused() *finding {
 		return certain("KEY_INVALID", c.heard(w))
 	case w != nil && c.cred.place == inAuthorization && c.cred.scheme == "":
 		return likely("KEY_INVALID", c.heard(w), "it was sent as it is, without a scheme")
+	case isKey && c.cred.place == inHeader && c.status() == 403 && c.answer.Get("X-Amzn-ErrorType") == "ForbiddenException":
+		return likely("KEY_INVALID", "a key was sent in "+c.cred.name+"; with ForbiddenException, Amazon API Gateway refuses one that no usage plan has")
 	case !isKey || c.says(saidMissing) != nil || c.status() == 403 && c.says(saidInvalid) == nil:
 		return nil
 	case c.says(saidInvalid) != nil || c.differs():
