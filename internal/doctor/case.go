@@ -273,8 +273,8 @@ func (c *Case) saysWho() bool {
 // findLogin says where a sign-in page is that stands in place of a 401.
 func (c *Case) findLogin() string {
 	u, err := url.Parse(c.Request.URL)
-	if err != nil || loginPath.MatchString(u.Path) {
-		return "" // a sign-in page was asked for
+	if err != nil || loginPath.MatchString(u.Path) || thenLogin.MatchString(u.Path) {
+		return "" // a sign-in page was asked for, or what leads to one when all is well
 	}
 	for i := range c.Hops {
 		h := &c.Hops[i]

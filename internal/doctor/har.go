@@ -438,8 +438,8 @@ func (r *recording) repeated(i int, e *Evidence) {
 		if d := o.Started.Sub(e.Now); d > 2*time.Minute || d < -2*time.Minute {
 			continue
 		}
-		if mine != "" && req.CredentialValue() == mine {
-			e.Earlier.Others = append(e.Earlier.Others, o.answer())
+		if a := o.answer(); mine != "" && req.CredentialValue() == mine && a.Store == "" {
+			e.Earlier.Others = append(e.Earlier.Others, a)
 		}
 	}
 }

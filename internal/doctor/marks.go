@@ -154,6 +154,7 @@ var noServices = []string{"the AirPlay receiver of macOS", "a device"}
 var invalidGrant = regexp.MustCompile(`(?i)invalid_grant`)
 
 var loginPath = regexp.MustCompile(`(?i)(^|[/._-])(log-?in|sign-?in|log-?on|sign_in|sso|authorize|authenticate|saml2?|adfs|oauth2/(start|sign_in|auth)|openid-connect/auth|oauth2/v2\.0/authorize|accounts?/login|users/sign_in|identity/account|cas|idp|auth/realms|auth)([/._?-]|$)`)
+var thenLogin = regexp.MustCompile(`(?i)/(log-?out|sign-?out|log-?off|end-?session|logged-?out|register|registration|sign-?up|password-?reset|(reset|forgot|forgotten|change)-?password|(reset|forgot|change)_password)([/._?-]|$)`)
 var loginHost = regexp.MustCompile(`(?i)^(log-?in|sign-?in|sso|auth|accounts?|id|idp|identity|adfs|saml)\.|\.okta\.com$|\.auth0\.com$|login\.microsoftonline\.com$|\.amazoncognito\.com$|\.cloudflareaccess\.com$|accounts\.google\.com$|\.onelogin\.com$|\.b2clogin\.com$`)
 var loginQuery = regexp.MustCompile(`(?i)(^|&)(return_?url|return_?to|redirect_?ur[il]|redirect_?to|next|continue|back|rd|from|target|goto|callback_?url|origin_?url|service|response_type|saml_?request|client_id|destination|url|r|ru)=`)
 var loginPage = regexp.MustCompile(`(?i)<input[^>]+type=["']?password|<title>[^<]*(log ?in|sign ?in|log ?on|single sign)[^<]*</title>|id=["']?(kc-form-login|login-?form|okta-sign-in|loginForm)|<form[^>]+action=["'][^"']*(log-?in|sign-?in|authenticate|session)`)

@@ -180,7 +180,8 @@ func (c *Case) misplaced() *finding {
 	if c.word != nil && (tokenCause[c.word.means] && c.word.means != "KEY_INVALID") {
 		return nil // it was read
 	}
-	proved := c.Moved != nil && c.Moved.Fault == "" && c.Moved.Status < 400 && c.Moved.Status != 0
+	anybody := c.Bare != nil && c.Bare.Fault == "" && c.Bare.Status < 400 // is let through
+	proved := c.Moved != nil && c.Moved.Fault == "" && c.Moved.Status < 400 && c.Moved.Status != 0 && !anybody
 	switch c.cred.place {
 	case inQuery:
 		if c.says("KEY_INVALID") != nil && !proved || c.cred.scheme == signedAsAWhole {

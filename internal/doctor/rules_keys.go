@@ -53,6 +53,9 @@ func (c *Case) judgeKeys() keyVerdict {
 			f = certain("UNKNOWN_KEY", "the key "+clip(k.ID, 60)+" signed it, and its kid names "+clip(t.KeyID, 60))
 		}
 	}
+	if c.Issuer.Own && t.KeyID == "" {
+		f.sure = false // nothing ties the token to that key
+	}
 	if how := t.altered(); how != "" {
 		f.proof = append(f.proof, how)
 	}
