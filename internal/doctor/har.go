@@ -198,6 +198,9 @@ var tokenMembers = map[string]string{
 func (r *recording) learn(e *harEntry) {
 	host := hostOf(e.Request.URL)
 	lines := all(fieldsOf(e.Response.Headers), "Set-Cookie")
+	if _, kept := e.store(); kept {
+		lines = nil // set when it came from the server
+	}
 	if len(lines) == 0 {
 		for _, k := range e.Response.Cookies {
 			line := k.Name + "=" + k.Value

@@ -105,12 +105,15 @@ func (c *Case) cookies() []*finding {
 			continue
 		}
 		f := c.lost(latest[name])
-		if f == nil {
+		if f == nil || besideSession.MatchString(name) || f.cause == "COOKIE_PATH" && ofRefresh.MatchString(name) && !c.signIn && !ofRefresh.MatchString(pathOf(c.Request.URL)) {
 			continue
 		}
 		if sessionCookie.MatchString(name) && best == nil {
 			best = f
 		} else if other == nil {
+			if !latest[name].httpOnly && len(order) > 1 {
+				f.sure = false // nothing tells that it is the credential
+			}
 			other = f
 		}
 	}
@@ -122,6 +125,13 @@ func (c *Case) cookies() []*finding {
 	}
 	return []*finding{best}
 }
+
+// besideSession are cookies that nobody is let through for; ofRefresh those that
+// are meant for the refresh alone, which keeps them to its path.
+var (
+	besideSession = regexp.MustCompile(`(?i)^(_ga|_gid|_gat|_gcl|_fbp|_hj|_pk_|__utm|ajs_|amplitude|intercom|optimizely|__cf|cf_|_cfuvid|awsalb|arraffinity|incap_|visid_|ak_bmsc|bm_|datadome|nlbi_)|^(lang|language|locale|i18next|theme|color-?scheme|timezone|tz|consent|cookie-?consent|next_locale|currency)$`)
+	ofRefresh     = regexp.MustCompile(`(?i)refresh|renew`)
+)
 
 // related: the hosts could share a cookie, or somebody would want them to.
 func related(a, b string) bool { return a == b || site(a) == site(b) }
