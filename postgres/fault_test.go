@@ -66,6 +66,34 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestNoConnectionLeft: who finds all connections taken is told so, and does not
+// wait until one is let go, which on a dead network may take too long.
+func TestNoConnectionLeft(t *testing.T) {
+	s := openAt(t, pgtest.Database(t))
+	release := make(chan struct{})
+	var inside, holders sync.WaitGroup
+	for range maxConns {
+		inside.Add(1)
+		entered := sync.OnceFunc(inside.Done)
+		holders.Go(func() {
+			_ = s.View(t.Context(), func(auth.Tx) error { entered(); <-release; return nil })
+		})
+	}
+	inside.Wait()
+	told := make(chan error, 1)
+	go func() { told <- s.View(t.Context(), func(auth.Tx) error { return nil }) }()
+	select {
+	case err := <-told:
+		if err == nil {
+			t.Error("there was one more")
+		}
+	case <-time.After(time.Minute):
+		t.Error("nobody was told")
+	}
+	close(release)
+	holders.Wait()
+}
+
 // cutter is between a store and its database. Once armed, it ends all connections
 // in place of passing on the next answer: what was asked for was done, and nobody
 // is told.

@@ -205,6 +205,28 @@ func TestKeysOfOthers(t *testing.T) {
 	}
 }
 
+// TestKeysAfterAPartition: a node that missed that the keys were changed, because
+// the log no longer says so, has them after its housekeeping.
+func TestKeysAfterAPartition(t *testing.T) {
+	h := newHouse(t)
+	h.operate(t, func(ctx context.Context, cutOff *auth.Auth) error { // which follows no log
+		if err := cutOff.Keys().Load(ctx); err != nil {
+			return err
+		}
+		before := string(cutOff.Keys().Public().JSON())
+		h.operate(t, func(ctx context.Context, a *auth.Auth) error {
+			return errors.Join(a.Keys().Load(ctx), a.Keys().Rotate(ctx, signing.UseAccess, true))
+		})
+		if err := cutOff.Keys().Load(ctx); err != nil {
+			return err
+		}
+		if string(cutOff.Keys().Public().JSON()) == before {
+			t.Error("it still goes by the keys that were removed")
+		}
+		return nil
+	})
+}
+
 // TestOriginsAreNormal: an origin that is configured in another spelling is
 // let through by CORS and by the check on cookies alike.
 func TestOriginsAreNormal(t *testing.T) {

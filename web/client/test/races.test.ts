@@ -92,6 +92,17 @@ describe.each(transports)('%s', (_, options) => {
     expect(client.getSnapshot().status).toBe('signed_in')
   })
 
+  test('a server that asks for a day of rest and is well again', async () => {
+    const client = await signedIn(options())
+    world.weather = (path) =>
+      path === '/auth/refresh' ? denial('UNAVAILABLE', 503, { 'Retry-After': '86400' }) : undefined
+    await pass(600_000)
+    while (!client.getSnapshot().error) await pass(1000)
+    world.weather = null
+    await pass(310_000)
+    expect(client.getSnapshot().error).toBe(null)
+  })
+
   test('a tab that finds nobody signed in, late, while somebody signs in in another', async () => {
     vi.stubGlobal('navigator', {})
     const [stranger, other] = [tab(options()), tab(options())]
