@@ -13,7 +13,7 @@ var table = []struct {
 	{"SCHEME_DOUBLED", "the scheme stands twice", "Take one of the two away.", "Either the stored token has the scheme in it, or two places add it.", ""},
 	{"SCHEME_MALFORMED", "the scheme is misspelt", "Send `Authorization: Bearer TOKEN`: no colon, one space.", "Set the header's value to `Bearer ${token}` and nothing else.", ""},
 	{"SCHEME_WRONG", "the server wants another scheme", "Send a credential of the scheme that the server challenges for.", "Take the scheme from WWW-Authenticate, or have the route take this one too.", "See which of the two schemes this host is meant to take."},
-	{"QUOTED", "quotes or JSON around the token", "Send the token without them: `jq -r` gives it raw.", "Parse the JSON; localStorage may hold the token with JSON.stringify's quotes.", ""},
+	{"QUOTED", "quotes or JSON around the token", "Send the token without them: in a shell, straight quotes go around the whole header; out of JSON, `jq -r` gives the token raw.", "Parse the JSON; localStorage may hold the token with JSON.stringify's quotes.", ""},
 	{"WHITESPACE", "white space in or around the token", "Copy the token without line breaks; `printf %s`, not `echo`; `tr -d '\\n'`.", "Trim what is read from a file or an environment variable.", ""},
 	{"TRUNCATED", "the token was cut short", "Copy the whole token: it has three parts with dots between.", "See the size of the column, cookie or variable that holds it.", ""},
 	{"URL_ENCODED", "the token is percent-encoded", "Decode it before it goes into a header.", "Do not apply encodeURIComponent to a header; decode once what comes from a URL.", ""},

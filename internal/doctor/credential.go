@@ -484,16 +484,14 @@ func firstFew(list []string) []string {
 func wrapped(s string) *finding {
 	first, last := s[0], s[len(s)-1]
 	switch {
-	case strings.HasSuffix(s, "”") || strings.HasSuffix(s, "’"):
-		return certain("QUOTED", "there are quotes around the token, and they are sent as part of it")
-	case first == '"' || last == '"' || first == '\'' || last == '\'' || first == '`' || strings.HasPrefix(s, `\"`):
+	case strings.HasPrefix(s, "“") || strings.HasPrefix(s, "‘") || strings.HasSuffix(s, "”") || strings.HasSuffix(s, "’"):
+		return certain("QUOTED", "the quotes around it are typographic, which is part of the text to a shell")
+	case first == '"' || last == '"' || first == '\'' || last == '\'' || first == '`' || strings.HasPrefix(s, `\"`) || strings.HasPrefix(s, "%22"):
 		return certain("QUOTED", "there are quotes around the token, and they are sent as part of it")
 	case first == '<' || last == '>':
 		return certain("QUOTED", "there are angle brackets around the token")
 	case first == '{' || first == '[':
 		return certain("QUOTED", "JSON stands where the token is due")
-	case strings.HasPrefix(s, "%22") || strings.HasPrefix(s, "“") || strings.HasPrefix(s, "‘"):
-		return certain("QUOTED", "there are quotes around the token, and they are sent as part of it")
 	}
 	return nil
 }
